@@ -1,0 +1,48 @@
+"""The .npz format: arrays W0, b0, W1, b1, ... of a feed-forward network, ReLU after each layer but the last."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+
+from splinecam_exact._files import PathLike, parse_npy
+from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
+from splinecam_exact.network import Network
+
+_MAX_BYTES = 2**31  # of all arrays unpacked: 268 million float64, far above any network this package can use
+
+
+def load(path: PathLike) -> Network:
+    """The network in a .npz file, each float being the dyadic rational it stores.
+
+    W of shape (outputs, inputs), b of shape (outputs,); integers and floats of 64 bits at most. Raises FileFormatError
+    for a file that is no such archive, for missing or further keys, and where shapes do not fit.
+    """
+    place = os.fspath(path)
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > _MAX_BYTES:
+                raise FileFormatError(place, f"unpacks to more than {_MAX_BYTES} bytes")
+            for member in members:
+                key = member.filename.removesuffix(".npy")
+                if key in arrays:
+                    raise FileFormatError(f"{place}: {key[:40]}", "occurs twice")
+                arrays[key] = parse_npy(archive.read(member), f"{place}: {key[:40]}")
+    except OSError as error:
+        raise InputError(f"{place}: cannot be read ({error.strerror or error})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise FileFormatError(place, f"is not a readable zip archive ({error})") from None
+    expected = [f"{letter}{k}" for k in range(max(1, len(arrays) // 2)) for letter in "Wb"]
+    if set(arrays) != set(expected):
+        found = ", ".join(key[:40] for key in sorted(arrays)[:8])
+        raise FileFormatError(place, f"must hold exactly W0, b0, W1, b1, ...; it holds {found or 'nothing'}")
+    layers = [(arrays[w], arrays[b]) for w, b in zip(expected[::2], expected[1::2], strict=True)]
+    try:
+        return Network.from_layers(layers)
+    except NetworkError as error:
+        raise FileFormatError(place, str(error)) from None

@@ -1,0 +1,173 @@
+"""Rebuild the whole subdivision of a network on a convex polygon, layer by layer, exactly.
+
+Each operation with units cuts the faces that the earlier ones left. Inside a face every value is an affine form, so a
+unit's breakpoints are lines; where one crosses the face it becomes a chord.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from operator import itemgetter
+
+from gmpy2 import mpq, mpz
+
+from splinecam_exact.kernel.arrangement import Chord, cut_face
+from splinecam_exact.kernel.dcel import Dcel, Line, meet
+from splinecam_exact.kernel.errors import Undecided
+from splinecam_exact.kernel.program import Forms, Program, Progress, _Groups, _Units
+
+NEGATIVE, ZERO, POSITIVE = 0, 1, 2
+"""The state of a cut (a form whose zero set is a breakline) on a face."""
+
+Hit = tuple["_Open", int]
+"""A chord, and which of its ends (0 start, 1 end) lies inside an edge."""
+
+
+class _Open:
+    """A chord whose ends may still lie inside edges: `ends` are half-edges to split until they become vertices."""
+
+    def __init__(self, line: Line, cut: int, flipped: bool) -> None:
+        self.line = line
+        self.change = (cut, NEGATIVE, POSITIVE) if flipped else (cut, POSITIVE, NEGATIVE)
+        self.ends = [-1, -1]
+
+
+def rebuild(
+    program: Program, corners: Sequence[tuple[mpq, mpq]], progress: Progress | None = None, limit: int | None = None
+) -> Dcel:
+    """The exact subdivision of the polygon `corners` (strictly convex, counter-clockwise) into activation cells.
+
+    Raises Undecided when there are more than `limit` cells.
+    """
+    dcel = Dcel(corners)
+    layers = program.unit_steps()
+    for depth, step in enumerate(layers, 1):
+        forms = Forms(program)
+        stop = program.steps.index(step)
+        stage = f"layer {depth} of {len(layers)}"
+        plans = []
+        hits: dict[int, list[Hit]] = {}
+        total = len(dcel.edge)
+        for f in range(total):
+            forms.move(dcel.patterns[f], stop)
+            plans.append(_plan(dcel, f, _cuts(step, forms), hits))
+            if progress and f % 64 == 0:
+                progress(f"{stage}: lines", f, total)
+        _split_edges(dcel, hits)
+        _cut_faces(dcel, step, plans, limit, lambda f: progress and progress(f"{stage}: cells", f, total))
+        if isinstance(step, _Groups):
+            dcel.merge_equal_faces()
+    return dcel
+
+
+def _cuts(step: _Units | _Groups, forms: Forms) -> list[Line]:
+    """The forms whose zero sets are a layer's breaklines; for a Max group, of each pair of members."""
+    packed = []
+    values = forms.values
+    for unit in step.units:
+        if isinstance(step, _Units):
+            packed += [m * values[unit.index] + c * forms.one for m, c in unit.cuts]
+        else:
+            packed += [m * values[j] - n * values[k] for (j, m), (k, n) in combinations(unit, 2)]
+    return [forms.unpack(p) for p in packed]
+
+
+def _plan(dcel: Dcel, face: int, cuts: list[Line], hits: dict[int, list[Hit]]) -> tuple[bytearray, list[_Open]]:
+    """The states of the cuts that do not cross a face, and the chords of those that do."""
+    boundary = list(dcel.cycle(dcel.edge[face]))
+    corners = [dcel.points[dcel.origin[h]] for h in boundary]
+    states = bytearray(len(cuts))
+    chords = []
+    for k, (a, b, c) in enumerate(cuts):
+        heights = [a * x + b * y + c * w for x, y, w in corners]
+        low, high = min(heights), max(heights)
+        if low >= 0 or high <= 0:
+            states[k] = POSITIVE if high > 0 else NEGATIVE if low < 0 else ZERO
+            continue
+        flipped = b < 0 or (b == 0 and a > 0)
+        chord = _Open((-a, -b, -c) if flipped else (a, b, c), k, flipped)
+        up = next(i for i, h in enumerate(heights) if h > 0 and heights[i - 1] <= 0)
+        down = next(i for i, h in enumerate(heights) if h < 0 and heights[i - 1] >= 0)
+        for i, side in ((up, 0 if flipped else 1), (down, 1 if flipped else 0)):
+            h = boundary[i - 1]
+            if heights[i - 1] == 0:
+                chord.ends[side] = dcel.origin[h]
+            else:
+                hits.setdefault(h >> 1, []).append((chord, side))
+        chords.append(chord)
+    return states, chords
+
+
+def _split_edges(dcel: Dcel, hits: dict[int, list[Hit]]) -> None:
+    """Make the vertices where chords meet edges; hits from both sides, or of several lines, may be one vertex."""
+    for edge, ends in hits.items():
+        line = dcel.line[edge]
+        axis = 0 if line[1] else 1
+        points = [meet(line, chord.line) for chord, _ in ends]
+        along = sorted(
+            ((mpq(p[axis], p[2]), p, hit) for p, hit in zip(points, ends, strict=True)),
+            key=itemgetter(0),
+        )
+        vertices: list[int] = []
+        last = None
+        for key, point, (chord, side) in along:
+            if key != last:
+                last = key
+                vertices.append(dcel.add_vertex(point))
+            chord.ends[side] = vertices[-1]
+        p, q = (dcel.points[dcel.origin[h]] for h in (2 * edge, 2 * edge + 1))
+        if p[axis] * q[2] > q[axis] * p[2]:
+            vertices.reverse()
+        dcel.split(2 * edge, vertices)
+
+
+def _cut_faces(
+    dcel: Dcel,
+    step: _Units | _Groups,
+    plans: list[tuple[bytearray, list[_Open]]],
+    limit: int | None,
+    progress: Callable[[int], object],
+) -> None:
+    edges, dcel.edge = dcel.edge, []
+    patterns, dcel.patterns = dcel.patterns, []
+    for f, (states, open_chords) in enumerate(plans):
+        boundary = list(dcel.cycle(edges[f]))
+        chords: dict[tuple[int, int], list[_Open]] = {}
+        for chord in open_chords:
+            chords.setdefault((chord.ends[0], chord.ends[1]), []).append(chord)
+        if chords:
+            merged = [Chord(same[0].line, s, t, [c.change for c in same]) for (s, t), same in chords.items()]
+            faces = cut_face(dcel, boundary, merged, states, len(dcel.edge))
+        else:
+            for h in boundary:
+                dcel.face[h] = len(dcel.edge)
+            faces = [(edges[f], states)]
+        for edge, found in faces:
+            dcel.edge.append(edge)
+            dcel.patterns.append(patterns[f] + _field(step, found))
+        if limit is not None and len(dcel.edge) > limit:
+            raise Undecided(f"more than {limit} cells: raise the limit, or take a smaller domain")
+        if f % 64 == 0:
+            progress(f)
+
+
+def _field(step: _Units | _Groups, cuts: bytearray) -> bytes:
+    """The states of a layer's units, from the states of its cuts on one face."""
+    if isinstance(step, _Units):
+        if step.width == 1 and len(cuts) == len(step.units):
+            return bytes(cuts)  # one breakpoint each: the cut's state is the unit's
+        sizes = [len(u.cuts) for u in step.units]
+        found, at = [], 0
+        for n in sizes:
+            found.append(sum(cuts[at : at + n]))  # each breakpoint passed adds 2, the one stood on adds 1
+            at += n
+    else:
+        found, at = [], 0
+        for unit in step.units:
+            largest = (1 << len(unit)) - 1
+            for (j, k), state in zip(combinations(range(len(unit)), 2), cuts[at:], strict=False):
+                largest &= ~(1 << j) if state == NEGATIVE else ~(1 << k) if state == POSITIVE else largest
+            at += len(unit) * (len(unit) - 1) // 2
+            found.append(largest)
+    return b"".join(s.to_bytes(step.width, "little") for s in found)
