@@ -1,0 +1,119 @@
+"""Exact, certified partitions of piecewise linear neural networks on two-dimensional polygons of their input space.
+
+>>> import splinecam_exact as sx
+>>> net = sx.from_layers([([[1, 0], [0, 1], [1, 1]], [0, 0, -1]), ([[1, 1, -2]], [0])])
+>>> part = sx.partition(net, sx.square(1))
+>>> part.counts()
+{'A': 5, 'L': 5, 'P': 5, 'V': 9, 'E': 13}
+>>> sx.check(sx.certify(net, sx.square(1)), net, sx.square(1)).status
+'verified'
+
+Everything here is loaded when it is first used: importing the package loads neither torch nor matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from splinecam_exact.certification import Certificate, Verdict, certify, check
+    from splinecam_exact.domain import Polygon, Slice, square
+    from splinecam_exact.importers import load
+    from splinecam_exact.importers.from_torch import from_torch
+    from splinecam_exact.kernel.errors import (
+        DomainError,
+        FileFormatError,
+        InputError,
+        MalformedCertificate,
+        MissingDependency,
+        NetworkError,
+        RefutedCertificate,
+        SplinecamError,
+        Undecided,
+    )
+    from splinecam_exact.locate import Location
+    from splinecam_exact.network import Network
+    from splinecam_exact.partition_files import load_partition
+    from splinecam_exact.partitioning import partition
+    from splinecam_exact.plotting import plot
+    from splinecam_exact.statistics import Statistics
+    from splinecam_exact.subdivision import AffineMap, Edge, Face, Subdivision
+
+    from_layers = Network.from_layers
+
+_HOMES = {
+    "certification": ("Certificate", "Verdict", "certify", "check"),
+    "domain": ("Polygon", "Slice", "square"),
+    "importers": ("load",),
+    "importers.from_torch": ("from_torch",),
+    "kernel.errors": (
+        "DomainError",
+        "FileFormatError",
+        "InputError",
+        "MalformedCertificate",
+        "MissingDependency",
+        "NetworkError",
+        "RefutedCertificate",
+        "SplinecamError",
+        "Undecided",
+    ),
+    "locate": ("Location",),
+    "network": ("Network",),
+    "partition_files": ("load_partition",),
+    "partitioning": ("partition",),
+    "plotting": ("plot",),
+    "statistics": ("Statistics",),
+    "subdivision": ("AffineMap", "Edge", "Face", "Subdivision"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AffineMap",
+    "Certificate",
+    "DomainError",
+    "Edge",
+    "Face",
+    "FileFormatError",
+    "InputError",
+    "Location",
+    "MalformedCertificate",
+    "MissingDependency",
+    "Network",
+    "NetworkError",
+    "Polygon",
+    "RefutedCertificate",
+    "Slice",
+    "SplinecamError",
+    "Statistics",
+    "Subdivision",
+    "Undecided",
+    "Verdict",
+    "certify",
+    "check",
+    "from_layers",
+    "from_torch",
+    "load",
+    "load_partition",
+    "partition",
+    "plot",
+    "square",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "from_layers":
+        found: object = __getattr__("Network").from_layers  # type: ignore[attr-defined]
+    elif name == "__version__":
+        found = version("splinecam-exact")
+    elif name in _HOME:
+        found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -32,26 +32,17 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
     target = Path(path)
     temporary = target.with_name(f".{secrets.token_hex(12)}.tmp")
     try:
-        with _writing(target):
-            file = open(temporary, "xb")
-        with file:
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        with _writing(target):
-            os.replace(temporary, target)
-    except BaseException:
+        os.replace(temporary, target)
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
         raise
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from None
 
 
 def read_bytes(path: PathLike) -> bytes:

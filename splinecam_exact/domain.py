@@ -178,7 +178,9 @@ class Slice:
     def check_fits(self, net: Network) -> None:
         """Raise DomainError unless the slice lies in the network's input space."""
         if net.input_size != len(self.origin):
-            raise DomainError(f"the slice lies in {len(self.origin)} dimensions, the network has {net.input_size} inputs")
+            raise DomainError(
+                f"the slice lies in {len(self.origin)} dimensions, the network has {net.input_size} inputs"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The slice as a JSON object of canonical strings; `from_json` inverts it."""

@@ -41,7 +41,8 @@ def slice_from_npy(path: PathLike, polygon: Polygon | None = None) -> Slice:
     points = parse_npy(read_bytes(path), place)
     if points.ndim != 2 or len(points) != 3:
         raise FileFormatError(place, f"has shape {points.shape}; (3, d) is needed, a point in each row")
-    return Slice.through(*points, polygon=polygon)
+    a, b, c = points
+    return Slice.through(a, b, c, polygon)
 
 
 def read_slice(path: PathLike) -> Slice:
@@ -69,7 +70,8 @@ def read_slice(path: PathLike) -> Slice:
         points = [_numbers(point, f"{place}: through[{k}]") for k, point in _items(obj, "through", place)]
         if len(points) != 3:
             raise FileFormatError(f"{place}: through", f"holds {len(points)} points; three are needed")
-        return Slice.through(*points, polygon=polygon)
+        a, b, c = points
+        return Slice.through(a, b, c, polygon)
     if "axes" in obj:
         axes = obj["axes"]
         if not isinstance(axes, list) or len(axes) != 2:
@@ -116,6 +118,6 @@ def _unambiguous(text: str, place: str) -> mpq:
         return value
     raise FileFormatError(
         place,
-        f"{text} is not exactly a float64, so readers differ about it: write {format_rational(value)!r} for the decimal "
-        f"number or {stored.hex()!r} for the float64, each as a string",
+        f"{text} is not exactly a float64, so readers differ about it: write the string "
+        f"{format_rational(value)!r} for the decimal number, or {stored.hex()!r} for the float64",
     )

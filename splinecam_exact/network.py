@@ -206,7 +206,9 @@ def _activation(name: str, chosen: object) -> Piecewise | None:
     if isinstance(chosen, Piecewise):
         return chosen
     if not isinstance(chosen, str) or chosen not in _ACTIVATIONS:
-        raise NetworkError(f"{name}: the activation {chosen!r} is unknown; use {', '.join(_ACTIVATIONS)} or a Piecewise")
+        raise NetworkError(
+            f"{name}: the activation {chosen!r} is unknown; use {', '.join(_ACTIVATIONS)} or a Piecewise"
+        )
     return _ACTIVATIONS[chosen]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from gmpy2 import lcm, mpz
 
@@ -39,7 +40,9 @@ class Affine:
         for source, weight in zip(self.sources, self.weights, strict=True):
             needed = (size, _known(source, sizes))
             if weight.shape != needed and not (weight.shape == (size,) and needed == (size, size)):
-                raise NetworkError(f"has a weight of shape {weight.shape} where node {source} and the bias need {needed}")
+                raise NetworkError(
+                    f"has a weight of shape {weight.shape} where node {source} and the bias need {needed}"
+                )
         return self
 
     def size(self, sizes: Sequence[int]) -> int:
@@ -60,7 +63,9 @@ class Affine:
             (array.shape, flat if den == common else [n * (common // den) for n in flat]) for array, den, flat in arrays
         ]
         *weights, (_, constants) = scaled
-        dense = tuple(j for s, (shape, _) in zip(self.sources, weights, strict=True) if len(shape) == 2 for j in values[s])
+        dense = tuple(
+            j for s, (shape, _) in zip(self.sources, weights, strict=True) if len(shape) == 2 for j in values[s]
+        )
         rows: list[kernel.Row] = []
         for k, constant in enumerate(constants):
             indices: tuple[int, ...] = dense  # one object for all rows: the kernel looks its inputs up once
@@ -143,11 +148,9 @@ class Piecewise:
             if shape not in ((1, *row), (n, *row)):
                 raise NetworkError(f"has {name} of shape {shape}; {(1, *row)} or {(n, *row)} is needed")
         for k, breakpoints in enumerate(_rows(self.breakpoints)[1]):
-            if any(p >= q for p, q in zip(breakpoints, breakpoints[1:], strict=False)):
+            if any(p >= q for p, q in pairwise(breakpoints)):
                 raise NetworkError(f"has breakpoints that are not strictly increasing (unit {k})")
-        return Piecewise(
-            self.source, _merged(self.breakpoints), _merged(self.slopes), _merged(self.anchor)
-        )
+        return Piecewise(self.source, _merged(self.breakpoints), _merged(self.slopes), _merged(self.anchor))
 
     def moved(self, source: int) -> Piecewise:
         """The same units on another node."""

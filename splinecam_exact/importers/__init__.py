@@ -28,5 +28,7 @@ def load(path: PathLike, *, normalize: bool | None = None, numbers: str | None =
     if suffix == ".npz":
         return npz.load(path)
     if suffix in (".onnx", ".pt2"):
-        raise InputError(f"{os.fspath(path)}: {suffix} is not supported yet; use from_torch, or save it as .npz or .json")
+        raise InputError(
+            f"{os.fspath(path)}: {suffix} is not supported yet; use from_torch, or save it as .npz or .json"
+        )
     raise InputError(f"{os.fspath(path)}: the suffix {suffix!r} is unknown; .json, .npz and .nnet are supported")

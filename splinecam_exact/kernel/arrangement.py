@@ -7,7 +7,7 @@ Source: de Berg et al., Computational Geometry, ch. 2 and 8.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gmpy2 import mpq
@@ -33,17 +33,23 @@ UNKNOWN = -2
 
 
 def cut_face(
-    dcel: Dcel, boundary: list[int], chords: list[Chord], states: bytearray, number: int
+    dcel: Dcel,
+    boundary: list[int],
+    chords: list[Chord],
+    states: bytearray,
+    number: int,
+    watch: Callable[[int, int, int], None],
 ) -> list[tuple[int, bytearray]]:
     """Cut the face inside `boundary` (its half-edges in order) along different chords.
 
     `states` holds the states of the cuts that do not cross the face. Returns the new faces, numbered from `number` on
-    and breadth first, as (half-edge, states). Cost: O(n^2 log n) for n chords.
+    and breadth first, as (half-edge, states). `watch` is called with (chords done, of how many, crossings found); it
+    may raise. Cost: O(n^2 log n) for n chords.
     """
     chords = sorted(chords, key=_slope)
     rank = {dcel.origin[h]: r for r, h in enumerate(boundary)}
     first = len(dcel.origin)
-    owner = _add_chords(dcel, boundary, rank, chords)
+    owner = _add_chords(dcel, boundary, rank, chords, watch)
     r = rank[chords[0].start]
     for start, end, cuts in ((rank[c.start], rank[c.end], c.cuts) for c in chords):
         on_left = (end <= r < start) if end < start else (r >= end or r < start)
@@ -57,13 +63,19 @@ def _slope(chord: Chord) -> tuple[int, mpq]:
     return (1, mpq(0)) if b == 0 else (0, mpq(-a, b))
 
 
-def _add_chords(dcel: Dcel, boundary: list[int], rank: dict[int, int], chords: list[Chord]) -> list[int]:
+def _add_chords(
+    dcel: Dcel,
+    boundary: list[int],
+    rank: dict[int, int],
+    chords: list[Chord],
+    watch: Callable[[int, int, int], None],
+) -> list[int]:
     """Add all half-edges inside the face and link them; returns the chord that each new edge lies on."""
     origin, nxt, prv, size = dcel.origin, dcel.next, dcel.prev, len(boundary)
     owner: list[int] = []
     around: dict[int, list[int]] = {}  # interior vertex -> half-edges that leave it forward, by increasing slope
     fans: dict[int, list[tuple[int, int]]] = {}  # boundary vertex -> (steps to the chord's other end, half-edge)
-    for k, (chord, inner) in enumerate(zip(chords, _crossings(dcel, rank, chords), strict=True)):
+    for k, (chord, inner) in enumerate(zip(chords, _crossings(dcel, rank, chords, watch), strict=True)):
         base = len(origin)
         path = [chord.start, *inner, chord.end]
         for p, q in zip(path, path[1:], strict=False):
@@ -96,13 +108,16 @@ def _add_chords(dcel: Dcel, boundary: list[int], rank: dict[int, int], chords: l
     return owner
 
 
-def _crossings(dcel: Dcel, rank: dict[int, int], chords: list[Chord]) -> list[list[int]]:
+def _crossings(
+    dcel: Dcel, rank: dict[int, int], chords: list[Chord], watch: Callable[[int, int, int], None]
+) -> list[list[int]]:
     """For each chord (by increasing slope), the interior vertices on it from start to end; makes the vertices."""
     ends = [sorted((rank[c.start], rank[c.end])) for c in chords]
     lines = [c.line for c in chords]
     keys: list[list[mpq]] = [[] for _ in chords]  # per chord: the coordinate along it of each crossing,
     vertex: list[list[int]] = [[] for _ in chords]  # and the vertex there, -1 until it is made
-    paths = []
+    paths: list[list[int]] = []
+    before = len(dcel.points)
     for i, (low, high) in enumerate(ends):
         line, key, known = lines[i], keys[i], vertex[i]
         crossed = [j for j, (p, q) in enumerate(ends[i + 1 :], i + 1) if low < p < high < q or p < low < q < high]
@@ -124,6 +139,7 @@ def _crossings(dcel: Dcel, rank: dict[int, int], chords: list[Chord]) -> list[li
                 vertex[crossed[k - earlier]][places[k - earlier]] = v
         paths.append(path)
         key.clear()
+        watch(i, len(ends), len(dcel.points) - before)
     return paths
 
 

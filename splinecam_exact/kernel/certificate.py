@@ -72,10 +72,15 @@ def parse(text: str) -> Certificate:
         data = json.loads(
             text, object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float
         )
+    except MalformedCertificate:
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, MalformedCertificate):
-            raise
-        raise MalformedCertificate("certificate", f"not JSON: {error}") from None
+        raise MalformedCertificate("certificate", f"is not JSON: {error}") from None
+    return decode(data)
+
+
+def decode(data: object) -> Certificate:
+    """The certificate in a JSON value. Raises MalformedCertificate unless it is exactly of the specified form."""
     if not isinstance(data, dict) or tuple(data) != _KEYS:
         raise MalformedCertificate("certificate", f"is not one object with the keys {', '.join(_KEYS)}, in this order")
     if data["format"] != FORMAT:

@@ -121,14 +121,14 @@ class _Groups:
 
 
 def _width(largest_state: int) -> int:
-    return max(1, (largest_state.bit_length() + 7) // 8)
+    return next(w for w in (1, 2, 4, 8) if largest_state < 1 << 8 * w)
 
 
 class Program:
     """A network over `inputs` inputs, checked and with its denominators cleared.
 
     A pattern is a byte string: the states of all units (Piecewise units and Max groups, in program order), each in
-    its operation's `width` bytes, least significant first. Raises NetworkError where an operation is not well formed.
+    its operation's `width` (1, 2, 4 or 8) bytes, least significant first. Raises NetworkError where an operation is not well formed.
     """
 
     def __init__(self, inputs: int, ops: Sequence[Op], outputs: Sequence[int]) -> None:

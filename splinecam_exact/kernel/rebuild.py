@@ -55,7 +55,7 @@ def rebuild(
             if progress and f % 64 == 0:
                 progress(f"{stage}: lines", f, total)
         _split_edges(dcel, hits)
-        _cut_faces(dcel, step, plans, limit, lambda f: progress and progress(f"{stage}: cells", f, total))
+        _cut_faces(dcel, step, plans, stage, progress, limit)
         if isinstance(step, _Groups):
             dcel.merge_equal_faces()
     return dcel
@@ -126,11 +126,20 @@ def _cut_faces(
     dcel: Dcel,
     step: _Units | _Groups,
     plans: list[tuple[bytearray, list[_Open]]],
+    stage: str,
+    progress: Progress | None,
     limit: int | None,
-    progress: Callable[[int], object],
 ) -> None:
     edges, dcel.edge = dcel.edge, []
     patterns, dcel.patterns = dcel.patterns, []
+
+    def watch(done: int, total: int, crossings: int) -> None:
+        """There are more cells than crossings inside one face."""
+        if limit is not None and len(dcel.edge) + crossings > limit:
+            raise Undecided(f"more than {limit} cells: raise the limit, or take a smaller domain")
+        if progress and done % 64 == 0:
+            progress(stage, done, total)
+
     for f, (states, open_chords) in enumerate(plans):
         boundary = list(dcel.cycle(edges[f]))
         chords: dict[tuple[int, int], list[_Open]] = {}
@@ -138,7 +147,7 @@ def _cut_faces(
             chords.setdefault((chord.ends[0], chord.ends[1]), []).append(chord)
         if chords:
             merged = [Chord(same[0].line, s, t, [c.change for c in same]) for (s, t), same in chords.items()]
-            faces = cut_face(dcel, boundary, merged, states, len(dcel.edge))
+            faces = cut_face(dcel, boundary, merged, states, len(dcel.edge), watch)
         else:
             for h in boundary:
                 dcel.face[h] = len(dcel.edge)
@@ -146,10 +155,7 @@ def _cut_faces(
         for edge, found in faces:
             dcel.edge.append(edge)
             dcel.patterns.append(patterns[f] + _field(step, found))
-        if limit is not None and len(dcel.edge) > limit:
-            raise Undecided(f"more than {limit} cells: raise the limit, or take a smaller domain")
-        if f % 64 == 0:
-            progress(f)
+        watch(f, len(plans), 0)
 
 
 def _field(step: _Units | _Groups, cuts: bytearray) -> bytes:

@@ -1,4 +1,4 @@
-"""Trains the demo's classifier of scikit-learn's 8x8 digits, 64-50-50-50-10, ReLU; writes digits.npz, digits_images.npz.
+"""Trains the demo's classifier of scikit-learn's 8x8 digits, 64-50-50-50-10; writes digits.npz, digits_images.npz.
 
     pip install 'splinecam-exact[train]'
     python -m splinecam_exact.models.train_digits

@@ -18,6 +18,10 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
+from splinecam_exact.arrays import ExactArray
+from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.network import Network
+from splinecam_exact.nodes import Affine, Max, Node, Piecewise
 from splinecam_exact.testing.brute_force import (
     ONE,
     RELU,
@@ -62,26 +66,45 @@ RELU6 = Curve((Fraction(0), Fraction(6)), (Fraction(0), Fraction(1), Fraction(0)
 class PlainNetwork:
     """A network and its domain as plain fractions, for any tool to read.
 
-    `layers` take two slice coordinates, or, when there is an `embedding` (an affine layer from the two slice
-    coordinates into the input space), the input space. `domain` is a strictly convex, counter-clockwise polygon in
-    slice coordinates.
+    `corners` is a strictly convex, counter-clockwise polygon in the plane. `layers` read points of the plane, or,
+    when there is an `embedding` (an affine layer from the plane into the input space), points of the input space.
     """
 
     layers: tuple[Layer, ...]
-    domain: Corners
+    corners: Corners
     embedding: Layer | None = None
+
+    def network(self) -> Network:
+        """The same network for this package."""
+        nodes: list[Node] = []
+        for layer in self.layers:
+            weight, bias = ExactArray.of(layer.weights), ExactArray.of(layer.bias)
+            nodes.append(Affine((len(nodes),), (weight,), bias))
+            if layer.groups:
+                nodes.append(Max(len(nodes), layer.groups))
+            elif layer.curves:
+                breakpoints, slopes = [c.breakpoints for c in layer.curves], [c.slopes for c in layer.curves]
+                nodes.append(Piecewise.of(breakpoints, slopes, [c.anchor for c in layer.curves], len(nodes)))
+        return Network(len(self.layers[0].weights[0]), nodes)
+
+    def domain(self) -> Polygon | Slice:
+        """The same domain for this package: a slice when there is an embedding."""
+        polygon = Polygon(self.corners)
+        if self.embedding is None:
+            return polygon
+        return Slice(self.embedding.bias, zip(*self.embedding.weights, strict=True), polygon)
 
     @property
     def lowered(self) -> tuple[Layer, ...]:
-        """The layers as functions of the slice coordinates, the embedding in front."""
+        """The layers as functions on the plane: the embedding, if any, in front."""
         return self.layers if self.embedding is None else (self.embedding, *self.layers)
 
     def brute_force(self) -> BruteForce:
         """The oracle's answer; exact, and slow."""
-        return brute_force(self.lowered, self.domain)
+        return brute_force(self.lowered, self.corners)
 
     def evaluate(self, point: Point) -> tuple[tuple[Fraction, ...], Pattern]:
-        """The exact outputs and states at a point in slice coordinates."""
+        """The exact outputs and states at a point of the plane."""
         return evaluate(self.lowered, point)
 
 
@@ -135,9 +158,9 @@ def degenerate_networks(
     No more units are added once the polygon has `max_cells` cells, so the brute-force oracle takes well under a second.
     With `slices`, one network in a few reads three or four inputs through an affine slice.
     """
-    domain = draw(polygons())
+    corners = draw(polygons())
     embedding = draw(_embeddings()) if slices and draw(st.integers(0, 4)) == 4 else None
-    cells = [start(domain)]
+    cells = [start(corners)]
     if embedding is not None:
         cells = advance(cells, embedding)
     layers = []
@@ -148,7 +171,7 @@ def degenerate_networks(
         size = len(cells[0].inputs)
         row = st.tuples(st.tuples(*[weights()] * size), quarters())
         layers.append(_layer(draw(st.lists(row, min_size=1, max_size=2))))
-    return PlainNetwork(tuple(layers), domain, embedding)
+    return PlainNetwork(tuple(layers), corners, embedding)
 
 
 @st.composite
