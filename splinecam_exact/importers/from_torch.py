@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ _CURVED = (
 )
 # The operations of which a module with a forward of its own may apply one: functions, and methods by name.
 _OPERATIONS: dict[object, Callable[[int], Piecewise]] = {
-    **dict.fromkeys((abs, torch.abs, torch.absolute, "abs", "absolute"), Piecewise.absolute),
+    **dict.fromkeys((operator.abs, torch.abs, torch.absolute, "abs", "absolute"), Piecewise.absolute),
     **dict.fromkeys((torch.relu, nn.functional.relu, "relu"), Piecewise.relu),
 }
 
@@ -57,9 +58,6 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None) -> N
     """
     if not isinstance(module, nn.Module):
         raise InputError(f"from_torch needs a torch.nn.Module, not {type(module).__name__}")
-    place = _place("", module)
-    if module.training:
-        raise NetworkError(f"{place} is in training mode: call .eval() on it first")
     layers = [(place, layer, _reader(place, layer)) for place, layer in _leaves("", module)]
     state = _State(_input_shape(layers, input_shape))
     for place, layer, read in layers:
@@ -110,8 +108,6 @@ def _linear(state: _State, layer: nn.Linear) -> None:
 def _batch_norm(state: _State, layer: nn.BatchNorm1d) -> None:
     if layer.running_mean is None or layer.running_var is None:
         raise NetworkError("keeps no running statistics, so it depends on the batch: use track_running_stats=True")
-    if layer.training:
-        raise NetworkError("is in training mode: call .eval() on it first")
     mean, var = _entries(layer.running_mean, "running_mean"), _entries(layer.running_var, "running_var")
     n = len(mean)
     gamma = [mpq(1)] * n if layer.weight is None else _entries(layer.weight, "weight")
@@ -167,11 +163,6 @@ def _nothing(state: _State, layer: nn.Module) -> None:
     pass
 
 
-def _dropout(state: _State, layer: nn.Dropout) -> None:
-    if layer.training:
-        raise NetworkError("is in training mode: call .eval() on it first")
-
-
 _Reader = Callable[[_State, Any], None]
 
 _READERS: dict[type, _Reader] = {
@@ -184,7 +175,7 @@ _READERS: dict[type, _Reader] = {
     nn.Hardtanh: _hardtanh,
     nn.Flatten: _flatten,
     nn.Identity: _nothing,
-    nn.Dropout: _dropout,
+    nn.Dropout: _nothing,
 }
 
 
@@ -195,6 +186,8 @@ def _place(name: str, module: object) -> str:
 def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The layers in the order they apply, each with its place; a shared one comes as often as it applies."""
     place = _place(name, module)
+    if module.training:
+        raise NetworkError(f"{place} is in training mode: call .eval() on the whole module first")
     if parametrize.is_parametrized(module):
         raise NetworkError(f"{place} has a parametrization: remove it with torch.nn.utils.parametrize")
     if "forward" in vars(module) or any(getattr(module, hooks) for hooks in _HOOKS):
@@ -211,8 +204,13 @@ def _reader(place: str, layer: nn.Module) -> _Reader:
         return _READERS[type(layer)]
     if isinstance(layer, _CURVED):
         raise NetworkError(f"{place} is not piecewise linear, so the network has no partition into affine cells")
-    operation = None if layer.training else _single_operation(layer)
+    operation = _single_operation(layer)
     if operation is None:
+        for kind in _READERS:
+            if isinstance(layer, kind):
+                raise NetworkError(
+                    f"{place} is a subclass of {kind.__name__}, so its forward may differ: use that class"
+                )
         known = ", ".join(sorted(kind.__name__ for kind in _READERS))
         raise NetworkError(
             f"{place} is not supported: use nn.Sequential of {known}, and modules that apply a single abs or relu"
@@ -239,10 +237,9 @@ def _single_operation(layer: nn.Module) -> Callable[[int], Piecewise] | None:
 
 def _input_shape(layers: list[tuple[str, Any, _Reader]], given: Sequence[int] | None) -> tuple[int, ...]:
     if given is not None:
-        shape = tuple(given)
-        if not shape or not all(type(n) is int and n > 0 for n in shape):
-            raise InputError(f"input_shape must be positive sizes without the batch dimension, not {shape}")
-        return shape
+        if not isinstance(given, Sequence) or not given or not all(type(n) is int and n > 0 for n in given):
+            raise InputError(f"input_shape must be positive sizes without the batch dimension, not {given!r}")
+        return tuple(given)
     for _, layer, read in layers:
         if read is _linear:
             return (layer.weight.shape[-1],)

@@ -16,7 +16,7 @@ from splinecam_exact.kernel.errors import RefutedCertificate
 from splinecam_exact.kernel.program import Program, Progress, _Rows, _Unit, _Units
 from splinecam_exact.kernel.rational import Point, homogeneous
 
-BATCH, BATCH_BITS = 128, 1 << 15
+BATCH, BATCH_BITS = 512, 1 << 16
 """At most so many vertices are evaluated together, packed into integers of about so many bits."""
 
 
@@ -288,11 +288,15 @@ class _Batch:
             yield Values(at_least, above, [field[k] - half for field in outputs])
 
     def _unit(self, unit: _Unit) -> mpz:
-        x, (m, c) = self.values[unit.index], unit.pieces[0]
-        y = m * x + c * self.one
-        for (m, c), jump in zip(unit.cuts, unit.jumps, strict=True):
-            y += jump * self._compare(m * x + c * self.one)
+        x = self.values[unit.index]
+        y = self._linear(unit.pieces[0], x)
+        for cut, jump in zip(unit.cuts, unit.jumps, strict=True):
+            y += jump * self._compare(self._linear(cut, x))
         return y
+
+    def _linear(self, form: tuple[mpz, mpz], x: mpz) -> mpz:
+        m, c = form
+        return m * x + c * self.one if c else m * x
 
     def _largest(self, members: list[mpz]) -> mpz:
         largest = members[0]

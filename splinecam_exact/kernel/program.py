@@ -73,6 +73,7 @@ class _Rows:
                 self.blocks.append((indices, [], []))
             self.blocks[-1][1].append(coefs)
             self.blocks[-1][2].append(const)
+        self.inputs = frozenset(j for indices, _, _ in self.blocks for j in indices)
 
     def apply(self, values: Sequence[mpz], one: mpz) -> Iterator[mpz]:
         for indices, matrix, constants in self.blocks:
@@ -106,6 +107,14 @@ class _Unit(NamedTuple):
     jumps: tuple[mpz, ...]
 
 
+_Group = list[tuple[int, mpz]]
+"""The members of a Max group: (value number, multiplier to the common denominator)."""
+
+
+def _inputs(unit: _Unit | _Group) -> Sequence[int]:
+    return (unit.index,) if isinstance(unit, _Unit) else [j for j, _ in unit]
+
+
 class _Units:
     def __init__(self, first: int, units: list[_Unit], unit: int, byte: int) -> None:
         self.first, self.units, self.unit = first, units, unit
@@ -114,7 +123,7 @@ class _Units:
 
 
 class _Groups:
-    def __init__(self, first: int, groups: list[list[tuple[int, mpz]]], unit: int, byte: int) -> None:
+    def __init__(self, first: int, groups: list[_Group], unit: int, byte: int) -> None:
         self.first, self.units, self.unit = first, groups, unit
         self.width = _width(max((2 ** len(g) - 1 for g in groups), default=0))
         self.byte, self.stop = byte, byte + self.width * len(groups)
@@ -317,15 +326,16 @@ class Forms:
                     self._update_rows(step, changed)
                 continue
             states = self.program.states(step, pattern)
-            old = self._states[number] if known else ()
             if not known:
                 values.extend(self._unit_form(u, s) for u, s in zip(step.units, states, strict=True))
                 self._states.append(states)
-            elif changed or states != old:
-                for k, (unit, state) in enumerate(zip(step.units, states, strict=True)):
-                    if state != old[k] or changed:
-                        self._set(step.first + k, self._unit_form(unit, state), changed)
-                self._states[number] = states
+            else:
+                old, self._states[number] = self._states[number], states
+                stale = {k for k, (s, t) in enumerate(zip(states, old, strict=True)) if s != t}
+                if changed:
+                    stale.update(k for k, u in enumerate(step.units) if any(j in changed for j in _inputs(u)))
+                for k in sorted(stale):
+                    self._set(step.first + k, self._unit_form(step.units[k], states[k]), changed)
             number += 1
 
     def _set(self, number: int, value: mpz, changed: dict[int, mpz]) -> None:
@@ -333,7 +343,7 @@ class Forms:
             changed[number] = value - self.values[number]
             self.values[number] = value
 
-    def _unit_form(self, unit: _Unit | list[tuple[int, mpz]], state: int) -> mpz:
+    def _unit_form(self, unit: _Unit | _Group, state: int) -> mpz:
         if isinstance(unit, _Unit):
             m, c = unit.pieces[state >> 1]
             return m * self.values[unit.index] + c * self.one
@@ -341,9 +351,8 @@ class Forms:
         return m * self.values[j]
 
     def _update_rows(self, step: _Rows, changed: dict[int, mpz]) -> None:
-        inputs = {j for indices, _, _ in step.blocks for j in indices}
-        moved = [j for j in changed if j in inputs]
-        if 3 * len(moved) > len(inputs):
+        moved = step.inputs.intersection(changed)
+        if 3 * len(moved) > len(step.inputs):
             for k, value in enumerate(list(step.apply(self.values, self.one))):
                 self._set(step.first + k, value, changed)
             return
