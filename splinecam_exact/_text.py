@@ -10,7 +10,7 @@ from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.rational import parse_rational
 
 _DECIMAL = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]{1,9}))?", re.ASCII)
-_HEX_FLOAT = re.compile(r"-?0x[01]\.?[0-9a-f]*p[+-]?[0-9]+", re.ASCII)
+_HEX_FLOAT = re.compile(r"(-?)0x([01])(?:\.([0-9a-f]{1,13}))?p([+-]?[0-9]{1,4})", re.ASCII)
 _MAX_LENGTH = 1000  # characters of one number
 _MAX_EXPONENT = 400  # a float64's decimal exponents lie within -324 and 308
 
@@ -48,11 +48,11 @@ def parse_number(text: str) -> mpq:
     """
     if "/" in text and len(text) <= _MAX_LENGTH:
         return parse_rational(text)
-    if _HEX_FLOAT.fullmatch(text):
-        try:
-            return mpq(*float.fromhex(text).as_integer_ratio())
-        except OverflowError:
-            raise InputError(f"{_shown(text)} is beyond the range of float64") from None
+    if hex_float := _HEX_FLOAT.fullmatch(text):
+        sign, whole, fraction, exponent = hex_float.groups(default="")
+        power = int(exponent) - 4 * len(fraction)
+        mantissa = mpz(sign + whole + fraction, 16)
+        return mpq(mantissa << max(power, 0), mpz(1) << max(-power, 0))
     return decimal_value(*parse_decimal(text))
 
 

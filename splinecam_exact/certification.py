@@ -75,7 +75,7 @@ class Verdict(NamedTuple):
     status: str
     reason: str = ""
     place: str = ""
-    counts: Mapping[str, int] = {}  # noqa: RUF012 - a NamedTuple's default is shared, and never changed
+    counts: Mapping[str, int] = {}
 
     def __bool__(self) -> bool:
         return self.status == "verified"
@@ -117,7 +117,9 @@ def check(
     if isinstance(certificate, str | os.PathLike):
         certificate = Certificate.load(certificate)
     if not isinstance(certificate, Certificate):
-        raise MalformedCertificate("certificate", f"is of type {type(certificate).__name__}, not a Certificate or a path")
+        raise MalformedCertificate(
+            "certificate", f"is of type {type(certificate).__name__}, not a Certificate or a path"
+        )
     statement = Statement(lowered(net, dom), dom.corners, net.digest, net.conventions, dom.digest)
     watch = with_time_limit(progress, time_limit)
     try:

@@ -223,11 +223,6 @@ def square(r: object) -> Polygon:
     return Polygon([(-half, -half), (half, -half), (half, half), (-half, half)])
 
 
-def from_json(obj: object) -> Polygon | Slice:
-    """The domain of a `to_json` object, whichever of the two it is."""
-    return Slice.from_json(obj) if isinstance(obj, dict) and "origin" in obj else Polygon.from_json(obj)
-
-
 def _convex_corners(points: list[Corner]) -> tuple[Corner, ...]:
     if len(points) > 1 and points[0] == points[-1]:
         points = points[:-1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from gmpy2 import mpq
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from splinecam_exact.subdivision import Subdivision
 
 
-class Location(NamedTuple):
+@dataclass(frozen=True)
+class Location:
     """Where a point lies: `kind` is "face", "edge", "vertex" or "outside", `index` its number (-1 outside)."""
 
     kind: str

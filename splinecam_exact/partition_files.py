@@ -20,7 +20,12 @@ KEYS = ("format", "version", "network", "domain", "certificate")
 
 def save_partition(part: Subdivision, path: PathLike) -> None:
     """Write a subdivision, whole or not at all."""
-    head = {"format": FORMAT, "version": VERSION, "network": native.to_json(part.network), "domain": part.domain.to_json()}
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": native.to_json(part.network),
+        "domain": part.domain.to_json(),
+    }
     fields = [f'"{key}": {json.dumps(value)}' for key, value in head.items()]
     with atomic_write(path) as file:
         file.write(("{" + ",\n".join([*fields, f'"certificate": {serialize(part.certificate())}']) + "}\n").encode())

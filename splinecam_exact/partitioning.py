@@ -67,9 +67,7 @@ def lowered(net: Network, dom: Polygon | Slice) -> Program:
 def _polygons(dcel: Dcel) -> tuple[list[Point], list[tuple[int, ...]]]:
     """The vertices in use, renumbered in the order in which the faces meet them, and the faces' polygons."""
     number: dict[int, int] = {}
-    polygons = [
-        tuple(number.setdefault(dcel.origin[h], len(number)) for h in dcel.cycle(edge)) for edge in dcel.edge
-    ]
+    polygons = [tuple(number.setdefault(dcel.origin[h], len(number)) for h in dcel.cycle(edge)) for edge in dcel.edge]
     return [primitive(dcel.points[v]) for v in number], polygons
 
 

@@ -32,9 +32,7 @@ class Statistics(NamedTuple):
 def eccentricity_squared(face: Face) -> mpq:
     """The exact square of the largest over the smallest distance between two vertices of a cell."""
     polygon = face.polygon
-    squares = [
-        (a - c) ** 2 + (b - d) ** 2 for k, (a, b) in enumerate(polygon) for c, d in polygon[k + 1 :]
-    ]
+    squares = [(a - c) ** 2 + (b - d) ** 2 for k, (a, b) in enumerate(polygon) for c, d in polygon[k + 1 :]]
     return max(squares) / min(squares)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, overload
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.half_edges import OUTER, HalfEdges, Ints, half_edges
 from splinecam_exact.kernel.certificate import Cell, Certificate
-from splinecam_exact.kernel.program import Forms, Program
+from splinecam_exact.kernel.forms import Forms
+from splinecam_exact.kernel.program import Program
 from splinecam_exact.kernel.rational import Point
 from splinecam_exact.locate import Location, locate
 from splinecam_exact.network import Network
@@ -84,16 +86,17 @@ class Face:
         """A rational point strictly inside: the middle of three corners that are not in line."""
         polygon = self.polygon
         for k in range(len(polygon)):
-            (a, b), (c, d), (e, f) = corners = polygon[k - 2], polygon[k - 1], polygon[k]
+            (a, b), (c, d), (e, f) = polygon[k - 2], polygon[k - 1], polygon[k]
             if (c - a) * (f - b) != (e - a) * (d - b):
                 break
-        return sum(p[0] for p in corners) / 3, sum(p[1] for p in corners) / 3
+        return (a + c + e) / 3, (b + d + f) / 3
 
     def __repr__(self) -> str:
         return f"<Face {self.index}: {len(self.vertices)} vertices>"
 
 
-class Edge(NamedTuple):
+@dataclass(frozen=True)
+class Edge:
     """One edge: its two vertices, the faces on its left and right (-1: outside), and the units that change across it.
 
     On the domain's boundary no unit changes: `units` is empty.
@@ -277,7 +280,7 @@ class Subdivision:
     def dual_edges(self) -> Ints:
         """The pairs of faces that share an edge, shape (k, 2): ready for `networkx.from_edgelist`."""
         dcel = self.half_edges
-        pairs = np.stack([dcel.face[self.edge_half_edges], dcel.face[dcel.twin[self.edge_half_edges]]], axis=1)
+        pairs: Ints = np.stack([dcel.face[self.edge_half_edges], dcel.face[dcel.twin[self.edge_half_edges]]], axis=1)
         return pairs[pairs[:, 1] != OUTER]
 
     def to_networkx(self) -> networkx.Graph:

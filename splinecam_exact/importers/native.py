@@ -35,16 +35,8 @@ _KEYS = ("format", "version", "input_size", "nodes", "conventions", "digest")
 
 def write(net: Network, path: PathLike) -> None:
     """Write a network, whole or not at all."""
-    content = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "input_size": net.input_size,
-        "nodes": [_node_json(node) for node in net.nodes],
-        "conventions": net.conventions,
-        "digest": net.digest,
-    }
     with atomic_write(path) as file:
-        file.write(json.dumps(content, indent=1).encode() + b"\n")
+        file.write(json.dumps(to_json(net), indent=1).encode() + b"\n")
 
 
 def load(path: PathLike) -> Network:
@@ -52,17 +44,31 @@ def load(path: PathLike) -> Network:
 
     Raises FileFormatError, naming the place in the file, for anything else.
     """
-    place = os.fspath(path)
-    content = read_json(path)
+    return from_json(read_json(path), os.fspath(path))
+
+
+def to_json(net: Network) -> dict[str, Any]:
+    """The network as a JSON object."""
+    return {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "input_size": net.input_size,
+        "nodes": [_node_json(node) for node in net.nodes],
+        "conventions": net.conventions,
+        "digest": net.digest,
+    }
+
+
+def from_json(content: object, place: str) -> Network:
+    """The network of a parsed `to_json` object; FileFormatError, which `place` begins, for anything else."""
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise FileFormatError(place, f'is not a network: the key "format" must be {_FORMAT!r}')
-    if content.get("version") != _VERSION:
-        raise FileFormatError(place, f"has version {content.get('version')!r}; this program reads version {_VERSION}")
+    if _typed(content.get("version"), int, f"{place}: version") != _VERSION:
+        raise FileFormatError(place, f"has version {content['version']}; this program reads version {_VERSION}")
     _check_keys(content, _KEYS, place)
     size = _typed(content["input_size"], int, f"{place}: input_size")
-    nodes = [
-        _node(obj, f"{place}: nodes[{k}]") for k, obj in enumerate(_typed(content["nodes"], list, f"{place}: nodes"))
-    ]
+    objects = _typed(content["nodes"], list, f"{place}: nodes")
+    nodes = [_node(obj, f"{place}: nodes[{k}]") for k, obj in enumerate(objects)]
     conventions = _list(content["conventions"], str, f"{place}: conventions")
     try:
         net = Network(size, nodes, conventions)

@@ -8,6 +8,7 @@ Source: de Berg et al., Computational Geometry, ch. 2 and 8.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from gmpy2 import mpq
@@ -78,7 +79,7 @@ def _add_chords(
     for k, (chord, inner) in enumerate(zip(chords, _crossings(dcel, rank, chords, watch), strict=True)):
         base = len(origin)
         path = [chord.start, *inner, chord.end]
-        for p, q in zip(path, path[1:], strict=False):
+        for p, q in pairwise(path):
             origin += (p, q)
         for h, v in zip(range(base + 2, len(origin), 2), inner, strict=True):
             around.setdefault(v, []).append(h)

@@ -69,9 +69,7 @@ def _lines(items: object) -> str:
 def parse(text: str) -> Certificate:
     """Read a certificate. Raises MalformedCertificate, naming the place, unless it is exactly of the specified form."""
     try:
-        data = json.loads(
-            text, object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float
-        )
+        data = json.loads(text, object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float)
     except MalformedCertificate:
         raise
     except (ValueError, RecursionError) as error:
@@ -90,8 +88,8 @@ def decode(data: object) -> Certificate:
     for key in ("network", "domain"):
         if not isinstance(data[key], str) or _DIGEST.fullmatch(data[key]) is None:
             raise MalformedCertificate(key, "is not a digest of 64 hexadecimal digits")
-    conventions = _list(data["conventions"], "conventions")
-    if not all(isinstance(text, str) for text in conventions):
+    conventions = [text for text in _list(data["conventions"], "conventions") if isinstance(text, str)]
+    if len(conventions) != len(data["conventions"]):
         raise MalformedCertificate("conventions", "are not all strings")
     counts = data["counts"]
     if not isinstance(counts, dict) or tuple(counts) != COUNTS:

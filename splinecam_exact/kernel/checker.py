@@ -13,7 +13,7 @@ from gmpy2 import mpq, mpz, pack, unpack
 
 from splinecam_exact.kernel.certificate import Cell, Certificate
 from splinecam_exact.kernel.errors import RefutedCertificate
-from splinecam_exact.kernel.program import Program, Progress, _Rows, _Unit, _Units
+from splinecam_exact.kernel.program import GroupUnit, PieceUnit, Program, Progress, RowStep
 from splinecam_exact.kernel.rational import Point, homogeneous
 
 BATCH, BATCH_BITS = 512, 1 << 16
@@ -98,8 +98,8 @@ def _comparisons(program: Program) -> list[tuple[int, int, bool]]:
     count = 0
     for step in program.unit_steps():
         for unit in step.units:
-            size = len(unit.cuts) if isinstance(unit, _Unit) else len(unit)
-            units.append((count, size, not isinstance(unit, _Unit)))
+            size = len(unit.members if isinstance(unit, GroupUnit) else unit.cuts)
+            units.append((count, size, isinstance(unit, GroupUnit)))
             count += size
     return units
 
@@ -230,7 +230,9 @@ def _check_signs(program: Program, number: int, cell: Cell, signs: Signs, values
         value = values[v]
         wrong = at_least & ~value.at_least | at_most & value.above
         if wrong:
-            raise RefutedCertificate(f"cells[{number}]", f"{_unit_of(program, wrong)} is not in its state at vertex {v}")
+            raise RefutedCertificate(
+                f"cells[{number}]", f"{_unit_of(program, wrong)} is not in its state at vertex {v}"
+            )
         above |= value.above
         below |= ~value.at_least
     flat = (at_least & ~at_most & ~above) | (at_most & ~at_least & ~below)
@@ -239,7 +241,7 @@ def _check_signs(program: Program, number: int, cell: Cell, signs: Signs, values
 
 
 def _unit_of(program: Program, comparisons: mpz) -> str:
-    k = comparisons.bit_scan1()
+    k = (comparisons & -comparisons).bit_length() - 1
     return f"unit {next(u for u, (first, size, _) in enumerate(_comparisons(program)) if first <= k < first + size)}"
 
 
@@ -275,20 +277,23 @@ class _Batch:
     def run(self, program: Program) -> Iterator[Values]:
         """The signs of all comparisons and the outputs, point by point."""
         for step in program.steps:
-            if isinstance(step, _Rows):
-                self.values.extend(step.apply(self.values, self.one))
-            elif isinstance(step, _Units):
-                self.values += [self._unit(unit) for unit in step.units]
+            if isinstance(step, RowStep):
+                self.values += step.apply(self.values, self.one)
             else:
-                self.values += [self._largest([m * self.values[j] for j, m in group]) for group in step.units]
+                self.values += [
+                    self._piece(u)
+                    if isinstance(u, PieceUnit)
+                    else self._largest([m * self.values[j] for j, m in u.members])
+                    for u in step.units
+                ]
         masks = zip(self._masks(self.at_least), self._masks(self.above), strict=True)
         half = mpz(1) << (self.width - 1)
         outputs = [unpack(self.values[j] + self.top, self.width) for j in program.outputs]
         for k, (at_least, above) in enumerate(masks):
             yield Values(at_least, above, [field[k] - half for field in outputs])
 
-    def _unit(self, unit: _Unit) -> mpz:
-        x = self.values[unit.index]
+    def _piece(self, unit: PieceUnit) -> mpz:
+        x = self.values[unit.source]
         y = self._linear(unit.pieces[0], x)
         for cut, jump in zip(unit.cuts, unit.jumps, strict=True):
             y += jump * self._compare(self._linear(cut, x))

@@ -10,8 +10,8 @@ an affine form (three coefficients packed into one integer) and many points at o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import compress
-from operator import itemgetter, mul
+from itertools import compress, pairwise
+from operator import mul
 from typing import NamedTuple
 
 from gmpy2 import lcm, mpq, mpz
@@ -60,8 +60,8 @@ class Max(NamedTuple):
 Op = Affine | Piecewise | Max
 
 
-class _Rows:
-    """Integer rows; runs of rows over the same indices share one look-up of their inputs."""
+class RowStep:
+    """Rows over integers; runs of rows over the same indices share one look-up of their inputs."""
 
     def __init__(self, first: int, rows: Sequence[Row]) -> None:
         self.first = first
@@ -95,68 +95,107 @@ class _Rows:
         return self._columns[index]
 
 
-class _Unit(NamedTuple):
-    """One unit over integers: cuts[k] and pieces[k] are (multiplier, constant) of value `index` and of `one`.
+class PieceUnit(NamedTuple):
+    """A Piecewise unit over integers: `cuts` and `pieces` are (multiplier, constant) of value `source` and of `one`.
 
-    Its value is piece k between cuts k - 1 and k, which is pieces[0] + sum of jumps[k] * max(cuts[k], 0).
+    Its value is piece k between cuts k - 1 and k, which is pieces[0] + the sum of jumps[k] * max(cuts[k], 0).
     """
 
-    index: int
+    source: int
     cuts: tuple[tuple[mpz, mpz], ...]
     pieces: tuple[tuple[mpz, mpz], ...]
     jumps: tuple[mpz, ...]
 
+    @property
+    def sources(self) -> Sequence[int]:
+        return (self.source,)
 
-_Group = list[tuple[int, mpz]]
-"""The members of a Max group: (value number, multiplier to the common denominator)."""
+    @property
+    def states(self) -> int:
+        """How many states there are: 0, 1, ... for each piece and each breakpoint."""
+        return 2 * len(self.cuts) + 1
 
+    def value(self, values: Sequence[mpz], one: mpz, state: int) -> mpz:
+        """The unit's value (or its form, on a cell) in a state."""
+        m, c = self.pieces[state >> 1]
+        return m * values[self.source] + c * one
 
-def _inputs(unit: _Unit | _Group) -> Sequence[int]:
-    return (unit.index,) if isinstance(unit, _Unit) else [j for j, _ in unit]
-
-
-class _Units:
-    def __init__(self, first: int, units: list[_Unit], unit: int, byte: int) -> None:
-        self.first, self.units, self.unit = first, units, unit
-        self.width = _width(max((2 * len(u.cuts) for u in units), default=0))
-        self.byte, self.stop = byte, byte + self.width * len(units)
-
-
-class _Groups:
-    def __init__(self, first: int, groups: list[_Group], unit: int, byte: int) -> None:
-        self.first, self.units, self.unit = first, groups, unit
-        self.width = _width(max((2 ** len(g) - 1 for g in groups), default=0))
-        self.byte, self.stop = byte, byte + self.width * len(groups)
+    def state(self, values: Sequence[mpz], one: mpz) -> int:
+        """The state at a point."""
+        heights = [m * values[self.source] + c * one for m, c in self.cuts]
+        return sum((h >= 0) + (h > 0) for h in heights)
 
 
-def _width(largest_state: int) -> int:
-    return next(w for w in (1, 2, 4, 8) if largest_state < 1 << 8 * w)
+class GroupUnit(NamedTuple):
+    """A Max group over integers: its members are (value number, multiplier to their common denominator)."""
+
+    members: tuple[tuple[int, mpz], ...]
+
+    @property
+    def sources(self) -> Sequence[int]:
+        return [j for j, _ in self.members]
+
+    @property
+    def states(self) -> int:
+        """How many states there are: one per set of members (the empty set, 0, never occurs)."""
+        return 1 << len(self.members)
+
+    def value(self, values: Sequence[mpz], one: mpz, state: int) -> mpz:
+        """The largest member's value (or form, on a cell): that of any member in the state."""
+        j, m = self.members[(state & -state).bit_length() - 1]
+        return m * values[j]
+
+    def state(self, values: Sequence[mpz], one: mpz) -> int:
+        """The state at a point."""
+        found = [m * values[j] for j, m in self.members]
+        return sum(1 << k for k, v in enumerate(found) if v == max(found))
+
+
+class UnitStep:
+    """The units of one operation; `first` is the number of their first value, `unit` of the first unit.
+
+    Their states are bytes `byte` to `stop` of a pattern, `width` bytes each.
+    """
+
+    def __init__(self, first: int, units: Sequence[PieceUnit | GroupUnit], unit: int, byte: int) -> None:
+        self.first, self.units, self.unit, self.byte = first, units, unit, byte
+        most = max((u.states for u in units), default=1)
+        self.width = next(w for w in (1, 2, 4, 8) if most <= 1 << 8 * w)
+        self.stop = byte + self.width * len(units)
+
+    def states(self, pattern: bytes) -> Sequence[int]:
+        """The states of these units in a pattern."""
+        field, w = pattern[self.byte : self.stop], self.width
+        return field if w == 1 else [int.from_bytes(field[i : i + w], "little") for i in range(0, len(field), w)]
 
 
 class Program:
     """A network over `inputs` inputs, checked and with its denominators cleared.
 
     A pattern is a byte string: the states of all units (Piecewise units and Max groups, in program order), each in
-    its operation's `width` (1, 2, 4 or 8) bytes, least significant first. Raises NetworkError where an operation is not well formed.
+    its operation's `width` (1, 2, 4 or 8) bytes, least significant first. Raises NetworkError where an operation is not
+    well formed.
     """
 
     def __init__(self, inputs: int, ops: Sequence[Op], outputs: Sequence[int]) -> None:
         self.inputs = inputs
         self.denominator: list[mpz] = [mpz(1)] * inputs
-        self.steps: list[_Rows | _Units | _Groups] = []
+        self.steps: list[RowStep | UnitStep] = []
         self.unit_count = self.pattern_size = 0
         for number, op in enumerate(ops):
             if isinstance(op, Affine):
                 self._affine(op, number)
                 continue
+            first = len(self.denominator)
             if isinstance(op, Piecewise):
-                step: _Units | _Groups = self._piecewise(op, number)
+                units: Sequence[PieceUnit | GroupUnit] = self._piecewise(op, number)
             elif isinstance(op, Max):
-                step = self._max(op, number)
+                units = self._max(op, number)
             else:
                 raise NetworkError(f"operation {number} is of type {type(op).__name__}, not Affine, Piecewise or Max")
+            step = UnitStep(first, units, self.unit_count, self.pattern_size)
             self.steps.append(step)
-            self.unit_count += len(step.units)
+            self.unit_count += len(units)
             self.pattern_size = step.stop
         self.outputs = tuple(outputs)
         self._known(self.outputs, "outputs")
@@ -184,10 +223,10 @@ class Program:
                 (js, ws if plain else tuple(w * scales[j] for j, w in zip(js, ws, strict=True)), c * common)
                 for js, ws, c in op.rows
             ]
-        self.steps.append(_Rows(len(self.denominator), rows))
+        self.steps.append(RowStep(len(self.denominator), rows))
         self.denominator += [op.den * common] * len(rows)
 
-    def _piecewise(self, op: Piecewise, number: int) -> _Units:
+    def _piecewise(self, op: Piecewise, number: int) -> list[PieceUnit]:
         place = f"operation {number} (Piecewise)"
         if op.breakpoint_den <= 0 or op.slope_den <= 0:
             raise NetworkError(f"{place}: a denominator is not positive")
@@ -195,62 +234,55 @@ class Program:
         for k, (index, breakpoints, slopes, anchor) in enumerate(op.units):
             if not breakpoints or len(slopes) != len(breakpoints) + 1:
                 raise NetworkError(f"{place}, unit {k}: n breakpoints (n > 0) need n + 1 slopes")
-            if any(p >= q for p, q in zip(breakpoints, breakpoints[1:], strict=False)):
+            if any(p >= q for p, q in pairwise(breakpoints)):
                 raise NetworkError(f"{place}, unit {k}: the breakpoints are not strictly increasing")
             den = self._known((index,), place)
             cuts = [(mpz(op.breakpoint_den), -mpz(b) * den) for b in breakpoints]
             pieces = [(slopes[0] * cuts[0][0], slopes[0] * cuts[0][1] + anchor * den)]
-            jumps = tuple(mpz(after - before) for before, after in zip(slopes, slopes[1:], strict=False))
+            jumps = tuple(mpz(after - before) for before, after in pairwise(slopes))
             for (m, c), jump in zip(cuts, jumps, strict=True):
                 pieces.append((pieces[-1][0] + jump * m, pieces[-1][1] + jump * c))
-            units.append(_Unit(index, tuple(cuts), tuple(pieces), jumps))
-        first = len(self.denominator)
+            units.append(PieceUnit(index, tuple(cuts), tuple(pieces), jumps))
         scale = op.breakpoint_den * op.slope_den
-        self.denominator += [self.denominator[u.index] * scale for u in units]
-        return _Units(first, units, self.unit_count, self.pattern_size)
+        self.denominator += [self.denominator[u.source] * scale for u in units]
+        return units
 
-    def _max(self, op: Max, number: int) -> _Groups:
-        groups = []
-        first = len(self.denominator)
+    def _max(self, op: Max, number: int) -> list[GroupUnit]:
+        units = []
+        dens = []
         for k, members in enumerate(op.groups):
             place = f"operation {number} (Max), group {k}"
             if not 1 <= len(members) <= MAX_GROUP or len(set(members)) != len(members):
                 raise NetworkError(f"{place}: a group has 1 to {MAX_GROUP} different members")
             common = self._known(members, place)
-            groups.append([(j, common // self.denominator[j]) for j in members])
-            self.denominator.append(common)
-            if any(j >= first for j in members):
-                raise NetworkError(f"{place}: a member belongs to the same operation")
-        return _Groups(first, groups, self.unit_count, self.pattern_size)
+            units.append(GroupUnit(tuple((j, common // self.denominator[j]) for j in members)))
+            dens.append(common)
+        self.denominator += dens
+        return units
 
-    def states(self, step: _Units | _Groups, pattern: bytes) -> Sequence[int]:
-        """The states of one operation's units in a pattern."""
-        field = pattern[step.byte : step.stop]
-        w = step.width
-        return field if w == 1 else [int.from_bytes(field[i : i + w], "little") for i in range(0, len(field), w)]
-
-    def unit_steps(self) -> list[_Units | _Groups]:
+    def unit_steps(self) -> list[UnitStep]:
         """The operations that have units, in order."""
-        return [step for step in self.steps if not isinstance(step, _Rows)]
+        return [step for step in self.steps if isinstance(step, UnitStep)]
 
     def bound(self, inputs: Sequence[mpz], one: mpz) -> mpz:
         """A bound on every integer met when the inputs and `one` are at most so large: values, cuts and differences."""
         sizes = list(inputs)
         largest = max([one, *sizes])
         for step in self.steps:
-            if isinstance(step, _Rows):
+            if isinstance(step, RowStep):
                 for indices, matrix, constants in step.blocks:
                     xs = [sizes[j] for j in indices]
                     sizes += [
                         sum(map(mul, map(abs, ws), xs), abs(c) * one) for ws, c in zip(matrix, constants, strict=True)
                     ]
-            elif isinstance(step, _Units):
-                for index, cuts, pieces, _ in step.units:
-                    forms = [abs(m) * sizes[index] + abs(c) * one for m, c in cuts + pieces]
-                    largest = max(largest, *forms)
-                    sizes.append(max(forms[len(cuts) :]))
-            else:
-                sizes += [2 * max(m * sizes[j] for j, m in group) for group in step.units]
+                continue
+            for unit in step.units:
+                if isinstance(unit, PieceUnit):
+                    x = sizes[unit.source]
+                    largest = max(largest, *(abs(m) * x + abs(c) * one for m, c in unit.cuts))
+                    sizes.append(max(abs(m) * x + abs(c) * one for m, c in unit.pieces))
+                else:
+                    sizes.append(2 * max(m * sizes[j] for j, m in unit.members))
         return max([largest, *sizes])
 
     def evaluate(self, point: Sequence[mpq]) -> list[mpq]:
@@ -269,99 +301,10 @@ class Program:
         values = [x.numerator * (one // x.denominator) for x in point]
         pattern = bytearray()
         for step in self.steps:
-            if isinstance(step, _Rows):
+            if isinstance(step, RowStep):
                 values.extend(step.apply(values, one))
                 continue
-            new = []
-            for unit in step.units:
-                if isinstance(unit, _Unit):
-                    heights = [m * values[unit.index] + c * one for m, c in unit.cuts]
-                    state = sum((h >= 0) + (h > 0) for h in heights)
-                    m, c = unit.pieces[sum(h > 0 for h in heights)]
-                    new.append(m * values[unit.index] + c * one)
-                else:
-                    members = [m * values[j] for j, m in unit]
-                    new.append(max(members))
-                    state = sum(1 << k for k, v in enumerate(members) if v == new[-1])
-                pattern += state.to_bytes(step.width, "little")
-            values += new
+            states = [unit.state(values, one) for unit in step.units]
+            values += [unit.value(values, one, state) for unit, state in zip(step.units, states, strict=True)]
+            pattern += b"".join(state.to_bytes(step.width, "little") for state in states)
         return values, one, bytes(pattern)
-
-
-class Forms:
-    """Affine forms of a two-input program's values on one cell after another.
-
-    A value's form (a, b, c) is packed into one integer, (a << 2 * bits) + (b << bits) + c with signed fields, so that
-    one multiplication does the work of three. Moving to the next cell recomputes only what the patterns' difference
-    touches; neighbouring cells make that a few columns.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.bits = program.bound([mpz(1)] * program.inputs, mpz(1)).bit_length() + 2
-        self.one = mpz(1)
-        self.values: list[mpz] = [mpz(1) << 2 * self.bits, mpz(1) << self.bits]
-        self._states: list[Sequence[int]] = []
-        self._half = mpz(1) << (self.bits - 1)
-        self._mask = (mpz(1) << self.bits) - 1
-        self._offset = self._half * (1 + (mpz(1) << self.bits) + (mpz(1) << 2 * self.bits))
-
-    def unpack(self, packed: mpz) -> tuple[mpz, mpz, mpz]:
-        """The coefficients (a, b, c) of a packed form."""
-        q = packed + self._offset
-        bits, mask, half = self.bits, self._mask, self._half
-        return (q >> 2 * bits) - half, ((q >> bits) & mask) - half, (q & mask) - half
-
-    def move(self, pattern: bytes, stop: int) -> None:
-        """Make `values` current for a cell with this pattern, for the program's first `stop` steps."""
-        values = self.values
-        changed: dict[int, mpz] = {}  # value number -> how much it grew
-        number = 0
-        for step in self.program.steps[:stop]:
-            known = step.first < len(values)
-            if isinstance(step, _Rows):
-                if not known:
-                    values.extend(step.apply(values, self.one))
-                elif changed:
-                    self._update_rows(step, changed)
-                continue
-            states = self.program.states(step, pattern)
-            if not known:
-                values.extend(self._unit_form(u, s) for u, s in zip(step.units, states, strict=True))
-                self._states.append(states)
-            else:
-                old, self._states[number] = self._states[number], states
-                stale = {k for k, (s, t) in enumerate(zip(states, old, strict=True)) if s != t}
-                if changed:
-                    stale.update(k for k, u in enumerate(step.units) if any(j in changed for j in _inputs(u)))
-                for k in sorted(stale):
-                    self._set(step.first + k, self._unit_form(step.units[k], states[k]), changed)
-            number += 1
-
-    def _set(self, number: int, value: mpz, changed: dict[int, mpz]) -> None:
-        if value != self.values[number]:
-            changed[number] = value - self.values[number]
-            self.values[number] = value
-
-    def _unit_form(self, unit: _Unit | _Group, state: int) -> mpz:
-        if isinstance(unit, _Unit):
-            m, c = unit.pieces[state >> 1]
-            return m * self.values[unit.index] + c * self.one
-        j, m = unit[(state & -state).bit_length() - 1]
-        return m * self.values[j]
-
-    def _update_rows(self, step: _Rows, changed: dict[int, mpz]) -> None:
-        moved = step.inputs.intersection(changed)
-        if 3 * len(moved) > len(step.inputs):
-            for k, value in enumerate(list(step.apply(self.values, self.one))):
-                self._set(step.first + k, value, changed)
-            return
-        growth: dict[int, mpz] = {}
-        for j in moved:
-            delta = changed[j]
-            for number, coef in step.column(j):
-                growth[number] = growth.get(number, 0) + coef * delta
-        for number, delta in growth.items():
-            if delta:
-                changed[number] = delta
-                self.values[number] += delta

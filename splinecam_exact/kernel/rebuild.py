@@ -6,16 +6,17 @@ unit's breakpoints are lines; where one crosses the face it becomes a chord.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from operator import itemgetter
 
-from gmpy2 import mpq, mpz
+from gmpy2 import mpq
 
 from splinecam_exact.kernel.arrangement import Chord, cut_face
 from splinecam_exact.kernel.dcel import Dcel, Line, meet
 from splinecam_exact.kernel.errors import Undecided
-from splinecam_exact.kernel.program import Forms, Program, Progress, _Groups, _Units
+from splinecam_exact.kernel.forms import Forms
+from splinecam_exact.kernel.program import GroupUnit, PieceUnit, Program, Progress, UnitStep
 
 NEGATIVE, ZERO, POSITIVE = 0, 1, 2
 """The state of a cut (a form whose zero set is a breakline) on a face."""
@@ -56,20 +57,20 @@ def rebuild(
                 progress(f"{stage}: lines", f, total)
         _split_edges(dcel, hits)
         _cut_faces(dcel, step, plans, stage, progress, limit)
-        if isinstance(step, _Groups):
+        if any(isinstance(unit, GroupUnit) for unit in step.units):
             dcel.merge_equal_faces()
     return dcel
 
 
-def _cuts(step: _Units | _Groups, forms: Forms) -> list[Line]:
+def _cuts(step: UnitStep, forms: Forms) -> list[Line]:
     """The forms whose zero sets are a layer's breaklines; for a Max group, of each pair of members."""
     packed = []
     values = forms.values
     for unit in step.units:
-        if isinstance(step, _Units):
-            packed += [m * values[unit.index] + c * forms.one for m, c in unit.cuts]
+        if isinstance(unit, PieceUnit):
+            packed += [m * values[unit.source] + c * forms.one for m, c in unit.cuts]
         else:
-            packed += [m * values[j] - n * values[k] for (j, m), (k, n) in combinations(unit, 2)]
+            packed += [m * values[j] - n * values[k] for (j, m), (k, n) in combinations(unit.members, 2)]
     return [forms.unpack(p) for p in packed]
 
 
@@ -124,7 +125,7 @@ def _split_edges(dcel: Dcel, hits: dict[int, list[Hit]]) -> None:
 
 def _cut_faces(
     dcel: Dcel,
-    step: _Units | _Groups,
+    step: UnitStep,
     plans: list[tuple[bytearray, list[_Open]]],
     stage: str,
     progress: Progress | None,
@@ -158,22 +159,21 @@ def _cut_faces(
         watch(f, len(plans), 0)
 
 
-def _field(step: _Units | _Groups, cuts: bytearray) -> bytes:
+def _field(step: UnitStep, cuts: bytearray) -> bytes:
     """The states of a layer's units, from the states of its cuts on one face."""
-    if isinstance(step, _Units):
-        if step.width == 1 and len(cuts) == len(step.units):
-            return bytes(cuts)  # one breakpoint each: the cut's state is the unit's
-        sizes = [len(u.cuts) for u in step.units]
-        found, at = [], 0
-        for n in sizes:
-            found.append(sum(cuts[at : at + n]))  # each breakpoint passed adds 2, the one stood on adds 1
-            at += n
-    else:
-        found, at = [], 0
-        for unit in step.units:
-            largest = (1 << len(unit)) - 1
-            for (j, k), state in zip(combinations(range(len(unit)), 2), cuts[at:], strict=False):
-                largest &= ~(1 << j) if state == NEGATIVE else ~(1 << k) if state == POSITIVE else largest
-            at += len(unit) * (len(unit) - 1) // 2
-            found.append(largest)
-    return b"".join(s.to_bytes(step.width, "little") for s in found)
+    if step.width == 1 and all(isinstance(unit, PieceUnit) and len(unit.cuts) == 1 for unit in step.units):
+        return bytes(cuts)  # one breakpoint each: the cut's state is the unit's
+    found, at = bytearray(), 0
+    for unit in step.units:
+        if isinstance(unit, PieceUnit):
+            size = len(unit.cuts)
+            state = sum(cuts[at : at + size])  # a breakpoint that is passed adds 2, one that is stood on 1
+        else:
+            members = range(len(unit.members))
+            size = len(members) * (len(members) - 1) // 2
+            state = (1 << len(members)) - 1
+            for (j, k), cut in zip(combinations(members, 2), cuts[at : at + size], strict=True):
+                state &= ~(1 << j) if cut == NEGATIVE else ~(1 << k) if cut == POSITIVE else state
+        found += state.to_bytes(step.width, "little")
+        at += size
+    return bytes(found)

@@ -227,9 +227,13 @@ def clip(corners: Corners, h: AffineMap) -> Corners:
     return tuple(kept)
 
 
-def canonical(corners: Sequence[Point]) -> Corners:
-    """The corners in the same cyclic order, the lexicographically smallest first."""
-    first = min(range(len(corners)), key=lambda i: corners[i])
+def canonical(polygon: Sequence[Point]) -> Corners:
+    """The corners of a counter-clockwise convex polygon, straight ones dropped, the lexicographically smallest first.
+
+    Equal polygons become equal tuples, whichever vertices of their neighbours they list on their sides.
+    """
+    corners = [corner for before, corner, after in _triples(polygon) if _turn(before, corner, after) != 0]
+    first = corners.index(min(corners))
     return (*corners[first:], *corners[:first])
 
 
@@ -292,5 +296,5 @@ def _turn(p: Point, q: Point, r: Point) -> Fraction:
     return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
 
-def _triples(corners: Corners) -> Iterator[tuple[Point, Point, Point]]:
+def _triples(corners: Sequence[Point]) -> Iterator[tuple[Point, Point, Point]]:
     return ((corners[i - 2], corners[i - 1], corners[i]) for i in range(len(corners)))
