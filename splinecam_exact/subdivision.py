@@ -281,7 +281,8 @@ class Subdivision:
         """The pairs of faces that share an edge, shape (k, 2): ready for `networkx.from_edgelist`."""
         dcel = self.half_edges
         pairs: Ints = np.stack([dcel.face[self.edge_half_edges], dcel.face[dcel.twin[self.edge_half_edges]]], axis=1)
-        return pairs[pairs[:, 1] != OUTER]
+        shared: Ints = pairs[pairs[:, 1] != OUTER]
+        return shared
 
     def to_networkx(self) -> networkx.Graph:
         """The dual graph: a node per face, an edge (with its `units`) per shared edge. Needs networkx."""

@@ -328,7 +328,7 @@ def kernel_pattern(plain: PlainNetwork, point: Point) -> Pattern:
     domain = plain.domain()
     program = plain.network().program(domain if isinstance(domain, sx.Slice) else None)
     pattern = program.pattern(list(point))
-    return tuple(int(state) for step in program.unit_steps() for state in program.states(step, pattern))
+    return tuple(int(state) for step in program.unit_steps() for state in step.states(pattern))
 
 
 def oracle_pattern(plain: PlainNetwork, point: Point) -> Pattern:

@@ -131,6 +131,8 @@ def _cut_faces(
     progress: Progress | None,
     limit: int | None,
 ) -> None:
+    # where every unit has one breakpoint, a cut's state is its unit's
+    single = all(isinstance(unit, PieceUnit) and len(unit.cuts) == 1 for unit in step.units)
     edges, dcel.edge = dcel.edge, []
     patterns, dcel.patterns = dcel.patterns, []
 
@@ -155,14 +157,12 @@ def _cut_faces(
             faces = [(edges[f], states)]
         for edge, found in faces:
             dcel.edge.append(edge)
-            dcel.patterns.append(patterns[f] + _field(step, found))
+            dcel.patterns.append(patterns[f] + (found if single else _field(step, found)))
         watch(f, len(plans), 0)
 
 
 def _field(step: UnitStep, cuts: bytearray) -> bytes:
     """The states of a layer's units, from the states of its cuts on one face."""
-    if step.width == 1 and all(isinstance(unit, PieceUnit) and len(unit.cuts) == 1 for unit in step.units):
-        return bytes(cuts)  # one breakpoint each: the cut's state is the unit's
     found, at = bytearray(), 0
     for unit in step.units:
         if isinstance(unit, PieceUnit):

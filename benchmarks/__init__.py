@@ -1,0 +1,1 @@
+"""Scripts that measure; `python -m benchmarks` runs them. Nothing here is asserted."""
