@@ -7,6 +7,7 @@ import copy
 import json
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def test_broken_json_is_refused(tmp_path: Path, content: Any) -> None:
 
 
 def test_integers_of_any_size(tmp_path: Path) -> None:
-    huge = Network.from_layers([([[10**6000 + 1, "1/3"]], [f"1/{10**5000}"])])
+    huge = Network.from_layers([([[10**6000 + 1, "1/3"]], [Fraction(1, 10**5000)])])
     huge.save(tmp_path / "huge.json")
     assert load(tmp_path / "huge.json") == huge
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +86,12 @@ def test_damaged_archive_is_refused_or_unchanged(tmp_path: Path, save: Any) -> N
     path = saved(tmp_path, ARRAYS, save)
     content = path.read_bytes()
     rng = random.Random(0)
-    for _ in range(2000):
+    for _ in range(500):
         damaged = bytearray(content)
         damaged[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         path.write_bytes(damaged)
-        try:
+        with suppress(FileFormatError):
             assert load(path) == NET
-        except InputError:
-            pass
 
 
 def archive(members: list[tuple[str, bytes]], path: Path) -> Path:
@@ -129,7 +128,7 @@ def test_member_that_occurs_twice_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
-    for content in (b"", b"PK", b"nothing", npy(np.zeros(3))):
+    for content in (b"", b"PK", b"nothing", b"PK\5\6" + bytes(18)[:17], npy(np.zeros(3))):
         path.write_bytes(content)
         with pytest.raises(FileFormatError, match="is not a readable zip archive"):
             load(path)

@@ -189,11 +189,11 @@ def test_edges_agree_with_half_edges(plain: PlainNetwork) -> None:
 def test_locate_finds_every_element_and_the_outside(plain: PlainNetwork) -> None:
     part = partition(plain)
     for face in part.faces:
-        assert part.locate(face.witness) == ("face", face.index)
+        assert part.locate(face.witness) == sx.Location("face", face.index)
     for edge in part.edges:
-        assert part.locate(middle(*(part.vertices[v] for v in edge.vertices))) == ("edge", edge.index)
+        assert part.locate(middle(*(part.vertices[v] for v in edge.vertices))) == sx.Location("edge", edge.index)
     for index, vertex in enumerate(part.vertices):
-        assert part.locate(vertex) == ("vertex", index)
+        assert part.locate(vertex) == sx.Location("vertex", index)
     inside = part.faces[0].witness
     for corner in plain.domain().corners:
         beyond = tuple(c + (c - w) / 2**70 for c, w in zip(corner, inside, strict=True))

@@ -109,6 +109,14 @@ def test_kernel_keeps_its_line_budget() -> None:
     assert sum(lines.values()) <= LINE_BUDGET, lines
 
 
+def test_checker_needs_none_of_the_builders_geometry() -> None:
+    modules = tuple(f"splinecam_exact.kernel.{path.stem}" for path in KERNEL if path.stem != "__init__")
+    loaded = loaded_by("import splinecam_exact.kernel.checker", modules)
+    assert {name.rpartition(".")[2] for name in loaded} == {"errors", "rational", "program", "certificate", "checker"}
+    paths = [path for path in KERNEL if f"splinecam_exact.kernel.{path.stem}" in loaded]
+    assert sum(code_lines(path.read_text(encoding="utf-8")) for path in paths) <= LINE_BUDGET
+
+
 def test_only_code_lines_count() -> None:
     assert (
         code_lines(

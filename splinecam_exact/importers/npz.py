@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
-import zlib
 
-from splinecam_exact._files import PathLike, parse_npy
-from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
+from splinecam_exact._files import PathLike, parse_npy, read_bytes
+from splinecam_exact.kernel.errors import FileFormatError, NetworkError
 from splinecam_exact.network import Network
 
 _MAX_BYTES = 2**31  # of all arrays unpacked: 268 million float64, far above any network this package can use
@@ -20,10 +20,14 @@ def load(path: PathLike) -> Network:
     for a file that is no such archive, for missing or further keys, and where shapes do not fit.
     """
     place = os.fspath(path)
+    data = read_bytes(path)
     arrays = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
+            if data[-22:-18] != b"PK\5\6" or len(members) != int.from_bytes(data[-12:-10], "little"):
+                # zipfile believes a damaged directory that stops early, and the network would lose its last layers.
+                raise FileFormatError(place, "does not end in a zip directory of all its arrays")
             if sum(member.file_size for member in members) > _MAX_BYTES:
                 raise FileFormatError(place, f"unpacks to more than {_MAX_BYTES} bytes")
             for member in members:
@@ -31,11 +35,9 @@ def load(path: PathLike) -> Network:
                 if key in arrays:
                     raise FileFormatError(f"{place}: {key[:40]}", "occurs twice")
                 arrays[key] = parse_npy(archive.read(member), f"{place}: {key[:40]}")
-    except OSError as error:
-        raise InputError(f"{place}: cannot be read ({error.strerror or error})") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except FileFormatError:
+        raise
+    except Exception as error:  # zipfile and its decoders let damaged archives raise almost anything
         raise FileFormatError(place, f"is not a readable zip archive ({error})") from None
     expected = [f"{letter}{k}" for k in range(max(1, len(arrays) // 2)) for letter in "Wb"]
     if set(arrays) != set(expected):

@@ -1,0 +1,143 @@
+"""The network, the domain and the limits that a command line names, and what they must not collide with."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from gmpy2 import mpq
+
+from splinecam_exact._files import PathLike
+from splinecam_exact._text import parse_number
+from splinecam_exact.domain import Polygon, Slice, square
+from splinecam_exact.domain_files import parse_polygon, read_slice, slice_from_npy
+from splinecam_exact.importers import load
+from splinecam_exact.importers.nnet import Header, read_header
+from splinecam_exact.kernel.errors import DomainError, InputError
+from splinecam_exact.network import Network
+
+Box = list[tuple[mpq, mpq]]
+"""The least and the greatest value of each input."""
+
+
+def read_network(args: argparse.Namespace) -> Network:
+    """The network of --model, --normalize and --numbers."""
+    return load(args.model, normalize=args.normalize, numbers=args.numbers)
+
+
+def nnet_header(args: argparse.Namespace) -> Header | None:
+    """The header, where the network is a .nnet file."""
+    if Path(args.model).suffix.lower() != ".nnet":
+        return None
+    return read_header(args.model, numbers=args.numbers or "decimal")
+
+
+def read_domain(args: argparse.Namespace, net: Network) -> Polygon | Slice:
+    """The domain that the options name. Raises DomainError, saying what to give, where none fits the network."""
+    polygon = None
+    if args.square is not None:
+        polygon = square(_number(args.square, "--square"))
+    elif args.polygon is not None:
+        polygon = parse_polygon(args.polygon)
+    if args.at is not None and args.axes is None:
+        raise InputError("--at belongs to --axes")
+    if args.slice is not None:
+        plane = read_slice(args.slice)
+        plane = plane if polygon is None else Slice(plane.origin, plane.basis, polygon)
+    elif args.through is not None:
+        plane = slice_from_npy(args.through, polygon)
+    elif args.axes is not None:
+        plane = _axes(args, net, polygon)
+    elif net.input_size != 2:
+        raise DomainError(f"the network has {net.input_size} inputs: choose a plane with --slice, --through or --axes")
+    elif polygon is None:
+        raise DomainError("no domain is given: use --square, --polygon, --slice, --through or --axes")
+    else:
+        return polygon
+    plane.check_fits(net)
+    return plane
+
+
+def _axes(args: argparse.Namespace, net: Network, polygon: Polygon | None) -> Slice:
+    words = args.axes.split(",")
+    if len(words) != 2 or not all(word.strip().isascii() and word.strip().isdigit() for word in words):
+        raise InputError(f"--axes {args.axes!r}: write two inputs' numbers, as in 0,1")
+    i, j = map(int, words)
+    box = _box(args)
+    if args.at is not None:
+        at = [None if word == "_" else _number(word, "--at") for word in args.at.replace(",", " ").split()]
+        if len(at) != net.input_size:
+            raise InputError(f"--at has {len(at)} entries, the network has {net.input_size} inputs")
+    elif net.input_size == 2:
+        at = [None, None]
+    elif box is None:
+        raise InputError("--axes needs the other inputs' values in --at: the file has no input ranges")
+    else:
+        at = [(low + high) / 2 for low, high in box]
+    if polygon is None and box is not None and i < len(box) and j < len(box):
+        (a, b), (c, d) = box[i], box[j]
+        polygon = Polygon([(a, c), (b, c), (b, d), (a, d)])
+    return Slice.axes(i, j, at, polygon)
+
+
+def _box(args: argparse.Namespace) -> Box | None:
+    """The box of inputs in a .nnet file's header, in the coordinates of the network as it was read."""
+    header = nnet_header(args)
+    if header is None or header.input_mins is None or header.input_maxes is None:
+        return None
+    box = list(zip(header.input_mins, header.input_maxes, strict=True))
+    if args.normalize:
+        return box
+    if header.means is None or header.ranges is None or min(header.ranges) <= 0:
+        return None
+    # `ranges` and `means` may have one entry more, for the outputs.
+    return [
+        ((low - mean) / width, (high - mean) / width)
+        for (low, high), mean, width in zip(box, header.means, header.ranges, strict=False)
+    ]
+
+
+def _number(text: str, option: str) -> mpq:
+    try:
+        return parse_number(text)
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from None
+
+
+def check_limits(args: argparse.Namespace) -> None:
+    """Raise InputError unless the limits are positive."""
+    if args.time_limit is not None and not 0 < args.time_limit < math.inf:
+        raise InputError(f"--time-limit must be a positive number of seconds, not {args.time_limit:g}")
+    if getattr(args, "max_cells", None) is not None and args.max_cells < 1:
+        raise InputError(f"--max-cells must be positive, not {args.max_cells}")
+
+
+def check_outputs(args: argparse.Namespace, outputs: Iterable[PathLike | None]) -> None:
+    """Raise InputError, before the work and not after it, where a file cannot be written or would replace an input."""
+    inputs = [Path(name) for name in (args.model, args.slice, args.through) if name is not None]
+    seen: set[Path] = set()
+    for path in (Path(name) for name in outputs if name is not None):
+        try:
+            if path.is_dir() or not path.parent.is_dir():
+                raise InputError(f"{path}: cannot be written ({'a folder' if path.is_dir() else 'no such folder'})")
+            if path.resolve() in seen:
+                raise InputError(f"{path}: would be written twice")
+            seen.add(path.resolve())
+            if path.exists() and any(known.exists() and path.samefile(known) for known in inputs):
+                raise InputError(f"{path}: is an input of this command, and would be overwritten")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def check_command(args: argparse.Namespace, certificate: PathLike) -> str:
+    """The command that checks a certificate against the network and the domain of these options."""
+    words = ["splinecam-exact", "check", str(certificate), "--model", args.model]
+    if args.normalize is not None:
+        words.append("--normalize" if args.normalize else "--no-normalize")
+    for name in ("numbers", "square", "polygon", "slice", "through", "axes", "at"):
+        if getattr(args, name) is not None:
+            words += [f"--{name}", getattr(args, name)]
+    return shlex.join(words)
