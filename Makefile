@@ -5,22 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-# PyPI's torch for Linux brings gigabytes of CUDA. A CPU build is installed where pip is set up to find one (name an
-# index that has it in PIP_EXTRA_INDEX_URL, or a folder in PIP_FIND_LINKS); otherwise torch is left out, and the tests
-# that need it are skipped.
-TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
-WITHOUT_TORCH := onnx,plot,proofs,testing,distributed,dev
-
 .PHONY: venv demo test lint format bench clean
 
 venv: $(READY)
 
+# The constraints pin torch: pip takes its CPU build where one is at hand, and PyPI's own build otherwise.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	@if [ "$$(uname -s)" != Linux ] || $(BIN)/pip index versions torch 2>/dev/null | grep -qF '$(TORCH)+cpu'; \
-	then extras=all,dev; \
-	else extras=$(WITHOUT_TORCH); echo "no CPU build of torch $(TORCH) in reach of pip: left out"; fi; \
-	set -x; $(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[$$extras]"
+	$(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[all,dev]"
 	@touch $@
 
 demo: venv

@@ -19,6 +19,7 @@ import re
 import struct
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +60,10 @@ class Statement(NamedTuple):
         first = corners.index(min(corners))
         return cls(layers, corners[first:] + corners[:first], plane)
 
+    def digests(self) -> dict[str, object]:
+        """What a certificate of this statement says it is about."""
+        return {"network": network_digest(self), "conventions": [], "domain": domain_digest(self)}
+
 
 def _vector(strings: list[str]) -> list[Fraction]:
     return [Fraction(text) for text in strings]
@@ -71,8 +76,8 @@ def _matrix(rows: list[list[str]]) -> Matrix:
 def verify(text: str, statement: Statement) -> dict[str, int]:
     """The proved counts; raises Malformed or Refuted."""
     data = read(text)
-    for key, true in (("network", network_digest(statement)), ("conventions", []), ("domain", domain_digest(statement))):
-        refute(data[key] != true, f"{key}: is {data[key]}, not {true}")
+    for key, given in statement.digests().items():
+        refute(data[key] != given, f"{key}: the certificate is about {data[key]}, what was given is {given}")
     points = [(Fraction(x, w), Fraction(y, w)) for x, y, w in data["vertices"]]
     polygons = [polygon for _, _, polygon in data["cells"]]
     states = decode_patterns(data["cells"], sum(len(bias) for _, bias in statement.layers[:-1]))
@@ -144,7 +149,7 @@ def read(text: str) -> dict[str, Any]:
         need(isinstance(changes, list), f"cells[{i}]: changes")
         for change in changes:
             need(isinstance(change, list) and len(change) == 2 and all(map(natural, change)), f"cells[{i}]: changes")
-        need(all(p[0] < q[0] for p, q in zip(changes, changes[1:], strict=False)), f"cells[{i}]: changes")
+        need(all(p[0] < q[0] for p, q in pairwise(changes)), f"cells[{i}]: changes")
         need(isinstance(polygon, list) and all(map(natural, polygon)), f"cells[{i}]: polygon")
         need(len(polygon) >= 3 and len(set(polygon)) == len(polygon), f"cells[{i}]: polygon")
         need(max(polygon) < len(data["vertices"]), f"cells[{i}]: polygon")
@@ -241,7 +246,7 @@ def check_tiling(points: list[Point], polygons: list[list[int]], corners: list[P
         open_edges.difference_update(side)
     refute(bool(open_edges), "cells: an edge inside the domain has a cell on one side only")
     for u, v in left:
-        degree[u] += (v, u) not in left  # here the cells number one less than the edges
+        degree[u] += (v, u) not in left  # on the boundary, which is one closed walk, there is one edge more than cells
     for v, d in enumerate(degree):
         refute(d < 2 or (d == 2 and points[v] not in corners), f"vertices[{v}]: is no vertex of the subdivision")
     return left

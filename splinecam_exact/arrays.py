@@ -65,10 +65,10 @@ class ExactArray:
     def of(cls, values: object, name: str = "array") -> ExactArray:
         """The exact array of some numbers.
 
-        `values` is a number-free numpy array of any real dtype, or nested sequences (one or two deep) of int, float,
+        `values` is a numpy array of any real dtype, or nested sequences (one or two deep) of int, float,
         Fraction, mpq, canonical strings or numpy scalars. Each float denotes the dyadic rational it stores.
         Raises NetworkError, with `name` and the entry's indices, for NaN, infinities, bools, complex numbers, ragged
-        or empty input. A million floats take about 10 ms as a numpy array, 50 ms as lists.
+        or empty input. A million floats take about 0.03 s as a numpy array, 0.3 s as lists.
         """
         if isinstance(values, ExactArray):
             return values

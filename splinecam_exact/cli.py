@@ -14,25 +14,21 @@ from splinecam_exact.kernel.errors import SplinecamError, Undecided
 BAD_INPUT = 3
 INTERRUPTED = 130
 
-_DOMAIN = """
-The domain is a convex polygon: of the input plane of a network with two inputs, or of a plane in the input space of
-any other, which --slice, --through or --axes chooses. Numbers are exact: 0.1 is one tenth, 1/3 a third.
-"""
+_DOMAIN = """\
+The domain is a convex polygon: of the input plane of a network with two
+inputs, or of a plane in the input space of any other, which --slice,
+--through or --axes chooses. Numbers are exact: 0.1 is one tenth, 1/3 a third."""
 
 
 class UsageError(Exception):
-    """What argparse found wrong with the command line."""
-
-    def __init__(self, usage: str, message: str) -> None:
-        super().__init__(message)
-        self.usage = usage
+    """What is wrong with the words of the command line."""
 
 
 class Parser(argparse.ArgumentParser):
     """Reports errors by raising, so that `main` chooses the exit code and the form."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(self.format_usage(), message)
+        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,12 +46,12 @@ def _run(words: list[str], output: Output) -> int:
             output.finish({"status": "done", "version": _version()}, f"splinecam-exact {_version()}")
             return 0
         if args.command is None:
-            raise UsageError(parser().format_usage(), "a command is needed; see splinecam-exact --help")
+            parser().error("a command is needed")
         output.show_progress(args.progress)
         command = getattr(import_module(f"splinecam_exact.{args.module}"), args.command)
         result: Result = command(args, output)
     except UsageError as error:
-        output.fail(_error("UsageError", error), error.usage)
+        output.fail(_error("UsageError", error))
         return BAD_INPUT
     except (Undecided, MemoryError) as error:
         reason = str(error) or "there is not enough memory"
@@ -96,19 +92,33 @@ def parser() -> Parser:
     top.set_defaults(command=None)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
-    demo = _command(commands, "demo", "partition, certify, check and draw the two networks that ship with the package",
-                    "splinecam-exact demo -o demo", module="demo")  # fmt: skip
+    demo = _command(
+        commands,
+        "demo",
+        "partition, certify, check and draw the two networks that ship with the package",
+        "splinecam-exact demo -o demo",
+        module="demo",
+    )
     demo.add_argument(
         "-o", "--output", metavar="FOLDER", default="splinecam-exact-demo", help="default: ./splinecam-exact-demo"
     )
 
-    info = _command(commands, "info", "show a network's layers, units, digest and conventions",
-                    "splinecam-exact info network.npz")  # fmt: skip
+    info = _command(
+        commands,
+        "info",
+        "show a network's layers, units, digest and conventions",
+        "splinecam-exact info network.npz",
+        module="cli_info",
+    )
     _model(info)
 
-    partition = _command(commands, "partition", "partition a domain exactly and count",
-                         "splinecam-exact partition network.npz --square 1 --statistics",
-                         "splinecam-exact partition acas.nnet --normalize --axes 0,1 --plot cells.png")  # fmt: skip
+    partition = _command(
+        commands,
+        "partition",
+        "partition a domain exactly and count",
+        "splinecam-exact partition network.npz --square 1 --statistics",
+        "splinecam-exact partition acas.nnet --normalize --axes 0,1 --plot cells.png",
+    )
     _model(partition)
     _domain(partition)
     _limits(partition, cells=True)
@@ -116,34 +126,54 @@ def parser() -> Parser:
     partition.add_argument("--save", metavar="FILE", help="save network, domain and subdivision as one JSON file")
     partition.add_argument("--plot", metavar="FILE", help="save a picture: .png, .svg or .pdf")
 
-    certify = _command(commands, "certify", "partition a domain exactly and write the certificate",
-                       "splinecam-exact certify network.npz --square 1 -o network.cert")  # fmt: skip
+    certify = _command(
+        commands,
+        "certify",
+        "partition a domain exactly and write the certificate",
+        "splinecam-exact certify network.npz --square 1 -o network.cert",
+    )
     _model(certify)
     _domain(certify)
     _limits(certify, cells=True)
     certify.add_argument("-o", "--output", metavar="FILE", required=True, help="the certificate")
 
-    check = _command(commands, "check", "check a certificate against a network and a domain that you supply",
-                     "splinecam-exact check network.cert --model network.npz --square 1")  # fmt: skip
+    check = _command(
+        commands,
+        "check",
+        "check a certificate against a network and a domain that you supply",
+        "splinecam-exact check network.cert --model network.npz --square 1",
+    )
     check.add_argument("certificate", metavar="FILE", help="the certificate")
     _model(check, "--model")
     _domain(check)
     _limits(check, cells=False)
-    check.add_argument("--method", choices=("witness", "rebuild"), default="witness",
-                       help="replay the witness (default), or partition anew and compare")  # fmt: skip
+    check.add_argument(
+        "--method",
+        choices=("witness", "rebuild"),
+        default="witness",
+        help="replay the witness (default), or partition anew and compare",
+    )
 
-    plot = _command(commands, "plot", "draw the cells and the decision boundary",
-                    "splinecam-exact plot network.npz --through images.npy -o cells.png",
-                    'splinecam-exact plot network.npz --square 1 --mark "0,0 1/2,1/3" -o cells.svg')  # fmt: skip
+    plot = _command(
+        commands,
+        "plot",
+        "draw the cells and the decision boundary",
+        "splinecam-exact plot network.npz --through images.npy -o cells.png",
+        'splinecam-exact plot network.npz --square 1 --mark "0,0 1/2,1/3" -o cells.svg',
+    )
     _model(plot)
     _domain(plot)
     _limits(plot, cells=True)
     plot.add_argument("-o", "--output", metavar="FILE", required=True, help="the picture: .png, .svg or .pdf")
-    plot.add_argument("--boundary", choices=("argmax", "sign", "none"),
-                      help="default: sign for one output, argmax for several")  # fmt: skip
+    plot.add_argument(
+        "--boundary", choices=("argmax", "sign", "none"), help="default: sign for one output, argmax for several"
+    )
     plot.add_argument("--of", metavar="K", type=int, default=0, help="which output's sign (from 0; default 0)")
-    plot.add_argument("--color-by", choices=("cell", "region", "class", "none"),
-                      help="default: class where there is a boundary, else cell")  # fmt: skip
+    plot.add_argument(
+        "--color-by",
+        choices=("cell", "region", "class", "none"),
+        help="default: class where there is a boundary, else cell",
+    )
     plot.add_argument("--mark", metavar='"X,Y ..."', help="mark these points of the slice, numbered from 0")
     plot.add_argument("--title", metavar="TEXT")
     return top
@@ -164,10 +194,17 @@ def _command(
     command.set_defaults(command=name, module=module)
     general = command.add_argument_group("output")
     # Not set where absent: what stood before the command's name counts.
-    general.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
-                         help="print one JSON object on stdout, everything else on stderr")  # fmt: skip
-    general.add_argument("--progress", action=argparse.BooleanOptionalAction,
-                         help="a progress bar on stderr (default: where that is a terminal)")  # fmt: skip
+    general.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="print one JSON object on stdout, everything else on stderr",
+    )
+    general.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="a progress bar on stderr (default: where that is a terminal)",
+    )
     return command
 
 
@@ -178,10 +215,16 @@ def _model(command: Parser, flag: str = "") -> None:
         group.add_argument(flag, metavar="MODEL", required=True, help=text)
     else:
         group.add_argument("model", metavar="MODEL", help=text)
-    group.add_argument("--normalize", action=argparse.BooleanOptionalAction,
-                       help=".nnet: in the units of the header, or the network as it stands")  # fmt: skip
-    group.add_argument("--numbers", choices=("decimal", "float64"),
-                       help=".nnet: read 0.1 as one tenth (default) or as the nearest float64")  # fmt: skip
+    group.add_argument(
+        "--normalize",
+        action=argparse.BooleanOptionalAction,
+        help=".nnet: in the units of the header, or the network as it stands",
+    )
+    group.add_argument(
+        "--numbers",
+        choices=("decimal", "float64"),
+        help=".nnet: read 0.1 as one tenth (default) or as the nearest float64",
+    )
 
 
 def _domain(command: Parser) -> None:
@@ -191,11 +234,15 @@ def _domain(command: Parser) -> None:
     polygon.add_argument("--polygon", metavar='"X,Y X,Y ..."', help="a convex polygon's corners")
     plane = group.add_mutually_exclusive_group()
     plane.add_argument("--slice", metavar="FILE", help="a plane in a JSON file, perhaps with its polygon")
-    plane.add_argument("--through", metavar="FILE.npy",
-                       help="the plane through three points, the rows of an array: (0,0), (1,0) and (0,1) on it")  # fmt: skip
+    plane.add_argument(
+        "--through",
+        metavar="FILE.npy",
+        help="the plane through three points, the rows of an array: (0,0), (1,0) and (0,1) on it",
+    )
     plane.add_argument("--axes", metavar="I,J", help="the plane of the inputs I and J (from 0), the others fixed")
-    group.add_argument("--at", metavar='"V0 V1 ..."',
-                       help="with --axes: the fixed inputs (_ for I and J); .nnet: by default mid-range")  # fmt: skip
+    group.add_argument(
+        "--at", metavar='"V0 V1 ..."', help="with --axes: the fixed inputs (_ for I and J); .nnet: by default mid-range"
+    )
 
 
 def _limits(command: Parser, *, cells: bool) -> None:

@@ -1,11 +1,10 @@
-"""The commands about one network: info, partition, certify, check, plot."""
+"""The commands that compute on one network and one domain: partition, certify, check, plot."""
 
 from __future__ import annotations
 
 import argparse
-import os
+from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from splinecam_exact.certification import Certificate
 from splinecam_exact.certification import check as check_certificate
@@ -13,65 +12,25 @@ from splinecam_exact.cli_inputs import (
     check_command,
     check_limits,
     check_outputs,
-    nnet_header,
+    parse_points,
+    read_certificate,
     read_domain,
     read_network,
 )
 from splinecam_exact.cli_output import Output, Result
 from splinecam_exact.decision import Decision, decision
 from splinecam_exact.domain import Polygon, Slice
-from splinecam_exact.domain_files import parse_polygon
-from splinecam_exact.importers.nnet import Header
 from splinecam_exact.kernel.errors import InputError
+from splinecam_exact.kernel.program import MAX_GROUP
 from splinecam_exact.kernel.rational import format_rational
 from splinecam_exact.limits import with_time_limit
 from splinecam_exact.network import Network
-from splinecam_exact.nodes import Affine, Max, Node, Piecewise
 from splinecam_exact.partitioning import partition as partition_of
 from splinecam_exact.plotting import check_format, require_matplotlib
 from splinecam_exact.plotting import plot as plot_of
+from splinecam_exact.rounding import nearest
 from splinecam_exact.statistics import Statistics
-
-_FEW = 6
-"""So many different rows, or inputs, are shown one by one."""
-
-
-def info(args: argparse.Namespace, output: Output) -> Result:
-    """Show a network."""
-    header = nnet_header(args)
-    undecided = header is not None and args.normalize is None
-    if undecided:
-        args.normalize = False  # to look at; the digest depends on it, and what computes asks for the choice
-    net = read_network(args)
-    layers = [
-        {"node": k, "kind": type(node).__name__.lower(), "size": size, "text": _layer(node)}
-        for k, (node, size) in enumerate(zip(net.nodes, net.sizes[1:], strict=True), start=1)
-    ]
-    output.row("file", args.model)
-    output.row("inputs", net.input_size)
-    output.row("outputs", net.output_size)
-    output.row("units", net.unit_count)
-    output.row("digest", net.digest)
-    for text in net.conventions or ("none",):
-        output.row("convention", text)
-    if undecided:
-        output.row("", "(shown with --no-normalize; --normalize gives another network with another digest)")
-    for layer in layers:
-        output.row(f"node {layer['node']}", f"{layer['kind']:<10}{layer['size']:>6}   {layer['text']}")
-    inputs = _inputs(header)
-    for k, entry in enumerate(inputs):
-        output.row(f"input {k}", f"from {entry['least']} to {entry['greatest']}")
-    return {
-        "status": "done",
-        "model": args.model,
-        "inputs": net.input_size,
-        "outputs": net.output_size,
-        "units": net.unit_count,
-        "digest": net.digest,
-        "conventions": list(net.conventions),
-        "layers": layers,
-        "input_ranges": inputs,
-    }
+from splinecam_exact.subdivision import Subdivision
 
 
 def partition(args: argparse.Namespace, output: Output) -> Result:
@@ -81,27 +40,21 @@ def partition(args: argparse.Namespace, output: Output) -> Result:
     if args.plot is not None:
         require_matplotlib()
         check_format(args.plot)
-    net, dom = _subject(args, output)
-    decided: Decision | None = None
+    net, dom = _subject(args)
+    kind = _decided_by(net, None, output) if args.plot is not None else None
     start = perf_counter()
-    with output.progress() as progress:
-        watch = with_time_limit(progress, args.time_limit)
-        part = partition_of(net, dom, progress=watch, max_cells=args.max_cells)
-        if args.plot is not None and _has_head(net):
-            decided = decision(net, dom, progress=watch, max_cells=args.max_cells)
-    result = {"status": "done", **_named(args, net, dom), "counts": part.counts()}
+    part, decided = _computed(args, net, dom, kind, output)
+    result = {"status": "done", "counts": part.counts(), **_named(args, net, dom)}
     output.counts(part.counts())
-    result["seconds"] = _time(output, start)
+    result["seconds"] = _time(output, start, ", with the decision boundary" if decided else "")
     if args.statistics:
         result["statistics"] = _statistics(part.statistics(), output)
     if args.save is not None:
         part.save(args.save)
-        _wrote(output, "saved", args.save)
-        result["saved"] = args.save
+        result["saved"] = _wrote(output, "saved", args.save)
     if args.plot is not None:
         plot_of(part, boundary=decided, path=args.plot)
-        _wrote(output, "picture", args.plot)
-        result["picture"] = args.plot
+        result["picture"] = _wrote(output, "picture", args.plot)
     return result
 
 
@@ -109,40 +62,31 @@ def certify(args: argparse.Namespace, output: Output) -> Result:
     """Partition, and write the certificate."""
     check_limits(args)
     check_outputs(args, [args.output])
-    net, dom = _subject(args, output)
+    net, dom = _subject(args)
     start = perf_counter()
-    with output.progress() as progress:
-        part = partition_of(
-            net, dom, progress=with_time_limit(progress, args.time_limit), max_cells=args.max_cells
-        )
+    part, _ = _computed(args, net, dom, None, output)
     Certificate(part.certificate()).save(args.output)
+    result = {"status": "done", "counts": part.counts(), **_named(args, net, dom)}
     output.counts(part.counts())
-    seconds = _time(output, start)
-    _wrote(output, "certificate", args.output)
-    command = check_command(args, args.output)
-    output.row("check it", command)
-    return {
-        "status": "done",
-        **_named(args, net, dom),
-        "counts": part.counts(),
-        "seconds": seconds,
-        "certificate": args.output,
-        "check": command,
-    }
+    result["seconds"] = _time(output, start)
+    result["certificate"] = _wrote(output, "certificate", args.output)
+    result["check"] = check_command(args, args.output)
+    output.row("check it", result["check"])
+    return result
 
 
 def check(args: argparse.Namespace, output: Output) -> Result:
     """Check a certificate; the result's status is the verdict."""
     check_limits(args)
-    net, dom = _subject(args, output)
+    net, dom = _subject(args)
+    certificate = read_certificate(args.certificate)
     start = perf_counter()
     with output.progress() as progress:
         verdict = check_certificate(
-            args.certificate, net, dom, method=args.method, progress=progress, time_limit=args.time_limit
+            certificate, net, dom, method=args.method, progress=progress, time_limit=args.time_limit
         )
     if verdict:
         output.counts(verdict.counts)
-    seconds = _time(output, start)
     result = {
         "status": verdict.status,
         "place": verdict.place,
@@ -151,7 +95,7 @@ def check(args: argparse.Namespace, output: Output) -> Result:
         **_named(args, net, dom),
         "certificate": args.certificate,
         "method": args.method,
-        "seconds": seconds,
+        "seconds": _time(output, start),
     }
     output.verdict(result)
     return result
@@ -163,17 +107,13 @@ def plot(args: argparse.Namespace, output: Output) -> Result:
     check_outputs(args, [args.output])
     require_matplotlib()
     check_format(args.output)
-    net, dom = _subject(args, output)
-    points = parse_points(args.mark) if args.mark is not None else []
-    decided: Decision | None = None
+    net, dom = _subject(args)
+    points = [] if args.mark is None else parse_points(args.mark)
+    kind = _decided_by(net, args.boundary, output, args.of)
+    if kind is None and args.color_by == "class":
+        raise InputError("--color-by class needs a decision boundary")
     start = perf_counter()
-    with output.progress() as progress:
-        watch = with_time_limit(progress, args.time_limit)
-        part = partition_of(net, dom, progress=watch, max_cells=args.max_cells)
-        if args.boundary != "none" and (args.boundary is not None or _has_head(net)):
-            decided = decision(
-                net, dom, args.boundary, output=args.of, progress=watch, max_cells=args.max_cells
-            )
+    part, decided = _computed(args, net, dom, kind, output, args.of)
     plot_of(
         part,
         boundary=decided,
@@ -183,13 +123,78 @@ def plot(args: argparse.Namespace, output: Output) -> Result:
         title=args.title,
         path=args.output,
     )
+    result = {"status": "done", "counts": part.counts(), **_named(args, net, dom)}
     output.counts(part.counts())
-    seconds = _time(output, start)
-    _wrote(output, "picture", args.output)
+    result["seconds"] = _time(output, start)
+    result["picture"] = _wrote(output, "picture", args.output)
+    return result
+
+
+def _subject(args: argparse.Namespace) -> tuple[Network, Polygon | Slice]:
+    net = read_network(args)
+    return net, read_domain(args, net)
+
+
+def _decided_by(net: Network, wanted: str | None, output: Output, of: int = 0) -> str | None:
+    """The head whose decision boundary is drawn, or None. Raises NetworkError where the wanted one does not exist."""
+    if wanted == "none":
+        return None
+    if wanted is None and net.output_size > MAX_GROUP:
+        output.row("boundary", f"not drawn: an argmax is over {MAX_GROUP} outputs at most, there are {net.output_size}")
+        return None
+    kind = wanted or ("sign" if net.output_size == 1 else "argmax")
+    net.with_head(kind, of)
+    return kind
+
+
+def _computed(
+    args: argparse.Namespace,
+    net: Network,
+    dom: Polygon | Slice,
+    kind: str | None,
+    output: Output,
+    of: int = 0,
+) -> tuple[Subdivision, Decision | None]:
+    """The partition and, where `kind` names a head, the decision; both within the limits."""
+    with output.progress() as progress:
+        watch = with_time_limit(progress, args.time_limit)
+        part = partition_of(net, dom, progress=watch, max_cells=args.max_cells)
+        if kind is None:
+            return part, None
+        return part, decision(net, dom, kind, output=of, progress=watch, max_cells=args.max_cells)
+
+
+def _named(args: argparse.Namespace, net: Network, dom: Polygon | Slice) -> Result:
+    """What was computed on, for programs."""
     return {
-        "status": "done",
-        **_named(args, net, dom),
-        "counts": part.counts(),
-        "seconds": seconds,
-        "picture": args.output,
+        "model": args.model,
+        "network": net.digest,
+        "conventions": list(net.conventions),
+        "domain": dom.digest,
+        **dom.polygon.to_json(),
     }
+
+
+def _statistics(found: Statistics, output: Output) -> Result:
+    """The measures in words; the exact ones as strings for programs."""
+    exact = ("average_area", "average_vertices", "largest_eccentricity_squared", "area_scale_squared")
+    area, vertices = (nearest(q.numerator, q.denominator) for q in (found.average_area, found.average_vertices))
+    output.row("area", f"{area:.6g} on average, in slice coordinates")
+    output.row("vertices", f"{vertices:.6g} a cell on average")
+    output.row("eccentricity", f"{found.average_eccentricity:.6g} on average (longest over shortest distance)")
+    return {
+        "regions": found.regions,
+        "average_eccentricity": found.average_eccentricity,
+        **{name: format_rational(getattr(found, name)) for name in exact},
+    }
+
+
+def _time(output: Output, start: float, also: str = "") -> float:
+    seconds = round(perf_counter() - start, 3)
+    output.row("time", f"{seconds:.2f} s{also}")
+    return seconds
+
+
+def _wrote(output: Output, name: str, path: str) -> str:
+    output.row(name, f"{path} ({Path(path).stat().st_size:,} bytes)")
+    return path

@@ -12,11 +12,12 @@ from gmpy2 import mpq
 
 from splinecam_exact._files import PathLike
 from splinecam_exact._text import parse_number
+from splinecam_exact.certification import Certificate
 from splinecam_exact.domain import Polygon, Slice, square
 from splinecam_exact.domain_files import parse_polygon, read_slice, slice_from_npy
 from splinecam_exact.importers import load
 from splinecam_exact.importers.nnet import Header, read_header
-from splinecam_exact.kernel.errors import DomainError, InputError
+from splinecam_exact.kernel.errors import DomainError, InputError, MalformedCertificate
 from splinecam_exact.network import Network
 
 Box = list[tuple[mpq, mpq]]
@@ -24,7 +25,12 @@ Box = list[tuple[mpq, mpq]]
 
 
 def read_network(args: argparse.Namespace) -> Network:
-    """The network of --model, --normalize and --numbers."""
+    """The network of a command's MODEL, --normalize and --numbers."""
+    if args.normalize is None and Path(args.model).suffix.lower() == ".nnet":
+        raise InputError(
+            f"{args.model}: choose --normalize (inputs and outputs in the header's units) or --no-normalize (network "
+            "coordinates)"
+        )
     return load(args.model, normalize=args.normalize, numbers=args.numbers)
 
 
@@ -33,6 +39,14 @@ def nnet_header(args: argparse.Namespace) -> Header | None:
     if Path(args.model).suffix.lower() != ".nnet":
         return None
     return read_header(args.model, numbers=args.numbers or "decimal")
+
+
+def read_certificate(path: str) -> Certificate:
+    """The certificate in a file; the error's place begins with the file's name."""
+    try:
+        return Certificate.load(path)
+    except MalformedCertificate as error:
+        raise MalformedCertificate(f"{path}: {error.place}", error.reason) from None
 
 
 def read_domain(args: argparse.Namespace, net: Network) -> Polygon | Slice:
@@ -98,6 +112,21 @@ def _box(args: argparse.Namespace) -> Box | None:
         ((low - mean) / width, (high - mean) / width)
         for (low, high), mean, width in zip(box, header.means, header.ranges, strict=False)
     ]
+
+
+def parse_points(text: str) -> list[tuple[mpq, mpq]]:
+    """The points of a text "x,y x,y ...", each number exact.
+
+    >>> parse_points("0,1/2")
+    [(mpq(0,1), mpq(1,2))]
+    """
+    points = []
+    for pair in text.split():
+        numbers = pair.split(",")
+        if len(numbers) != 2:
+            raise InputError(f"the point {pair!r} must be written as x,y")
+        points.append((_number(numbers[0], pair), _number(numbers[1], pair)))
+    return points
 
 
 def _number(text: str, option: str) -> mpq:

@@ -64,10 +64,9 @@ class Output:
         reason = f": {result['reason']}" if result["reason"] else ""
         self.row("verdict", f"{result['status']}{place}{reason}")
 
-    def fail(self, result: Mapping[str, Any], before: str = "") -> None:
-        """An error: a line on stderr after what comes `before` it, and the result for programs."""
-        for line in (*before.splitlines(), f"splinecam-exact: error: {result['message']}"):
-            self._write(sys.stderr, line)
+    def fail(self, result: Mapping[str, Any]) -> None:
+        """An error: a line on stderr, and the result for programs."""
+        self._write(sys.stderr, f"splinecam-exact: error: {result['message']}")
         self.finish(result)
 
     @contextmanager
@@ -83,8 +82,8 @@ class Output:
 
             def show(stage: str, done: int, total: int) -> None:
                 if stage != bar.desc or done < bar.n:
-                    bar.reset(max(total, 1))
                     bar.set_description_str(stage, refresh=False)
+                    bar.reset(max(total, 1))
                 bar.update(done - bar.n)
 
             yield show

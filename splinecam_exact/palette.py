@@ -11,10 +11,10 @@ from splinecam_exact.half_edges import Ints
 
 Colours = NDArray[np.float64]
 
-HUES = (0.585, 0.125, 0.40, 0.76, 0.50, 0.90, 0.24, 0.04)
+HUES = (0.585, 0.10, 0.40, 0.76, 0.50, 0.90, 0.24, 0.04)
 """Of the classes, in this order: blue, amber, green, violet, teal, pink, lime, orange. Red is the boundary's."""
 
-SHADES = ((0.90, 0.68), (0.86, 0.66), (0.82, 0.62), (0.935, 0.70), (0.78, 0.56))
+SHADES = ((0.90, 0.75), (0.865, 0.73), (0.83, 0.70), (0.935, 0.78), (0.79, 0.62))
 """(lightness, saturation) of the cells of one class; the one in the middle is shown in the legend."""
 
 PASTELS = 9

@@ -264,7 +264,9 @@ def _dress(
     if title is not None:
         ax.set_title(title, loc="left", fontsize=13, color=INK, pad=10, parse_math=False)
     if legend:
-        handles: list[Patch | Line2D] = [Patch(facecolor=colour, edgecolor=INK, linewidth=0.4, label=name) for name, colour in legend]
+        handles: list[Patch | Line2D] = [
+            Patch(facecolor=colour, edgecolor=INK, linewidth=0.4, label=name) for name, colour in legend
+        ]
         handles.append(Line2D([], [], color=RED, linewidth=2, label="decision boundary"))
         box = ax.legend(
             handles=handles,

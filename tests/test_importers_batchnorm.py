@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import gmpy2
 import pytest
-from gmpy2 import mpq
+from gmpy2 import mpq, mpz
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -79,6 +79,15 @@ def test_cancelling_shift_keeps_all_its_bits() -> None:
     _, shift = fold(mpq(1), q(beta), mpq(3), mpq(2), mpq(0))
     assert shift == at_400_bits(1.0, beta, 3.0, 2.0, 0.0)[1]
     assert shift != beta - 3 * fold(mpq(1), mpq(0), mpq(0), mpq(2), mpq(0))[0]
+
+
+@pytest.mark.parametrize("bits", [100, 130, 300, 1000])
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_hair_beside_a_tie_is_decided(bits: int, above: int) -> None:
+    """The shift is 1 + 2**-53 (half-way between two floats) plus or minus less than 2**-bits."""
+    root = mpq(gmpy2.isqrt(mpz(2) ** (2 * bits - 1)) + above, mpz(2) ** bits)  # just below or above 1 / sqrt(2)
+    _, shift = fold(mpq(1), 1 + mpq(1, 2**53) - root, mpq(-1), mpq(2), mpq(0))
+    assert shift == (1.0 if above else 1.0 + 2**-52)
 
 
 def test_zero_is_never_negative() -> None:

@@ -60,7 +60,7 @@ def load(path: PathLike, *, normalize: bool | None, numbers: str = "decimal") ->
     of inputs to their minimum and maximum, which some readers apply, is never applied. `numbers="decimal"` reads 0.1
     as one tenth, `numbers="float64"` as the float64 nearest to it. Both choices are recorded in the network's
     conventions. Raises FileFormatError naming the line, and InputError where a choice is missing or cannot be met.
-    Cost: about 2 s for a million weights.
+    Cost: about 3 s for a million weights.
     """
     if not isinstance(normalize, bool):
         raise InputError(
