@@ -91,7 +91,8 @@ class Polygon:
 class Slice:
     """A convex polygon on a plane in input space: the points origin + s * basis[0] + t * basis[1].
 
-    `origin` and the two vectors of `basis` have the network's input size, 2 or more. Without a `polygon` (in slice
+    `origin` and the two vectors of `basis` have the network's input size. A network of one input takes a basis such as
+    [[1], [0]], which makes its pieces strips; otherwise the basis is independent. Without a `polygon` (in slice
     coordinates) the square [-1, 1]^2 is taken. Raises DomainError for vectors of different sizes or dependent ones.
 
     >>> plane = Slice([0, 0, 1], [[1, 0, 0], [0, 0.5, 0]])
@@ -112,7 +113,7 @@ class Slice:
         self.polygon: Polygon = square(1) if polygon is None else polygon
         if not isinstance(self.polygon, Polygon):
             raise DomainError(f"the polygon is of type {type(polygon).__name__}; a Polygon is needed")
-        if _dependent(*vectors):
+        if _dependent(*vectors) and not (len(self.origin) == 1 and any(v for (v,) in vectors)):
             raise DomainError("the two basis vectors are linearly dependent: they span no plane")
 
     @classmethod

@@ -13,9 +13,11 @@ from gmpy2 import mpq
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from splinecam_exact.certification import certify, check
 from splinecam_exact.domain import Polygon, Slice, square
 from splinecam_exact.kernel.errors import DomainError
 from splinecam_exact.network import Network
+from splinecam_exact.partitioning import partition
 
 COORDINATES = st.fractions(-3, 3, max_denominator=8)
 POINTS = st.tuples(COORDINATES, COORDINATES)
@@ -276,3 +278,13 @@ def test_json_of_a_slice_has_one_form() -> None:
 def test_repr_is_short() -> None:
     assert repr(square(1)) == "Polygon([(-1, -1), (1, -1), (1, 1), (-1, 1)])"
     assert repr(Slice.axes(0, 1, [0] * 784)) == "<Slice of 784-dimensional space, polygon with 4 corners>"
+
+
+def test_a_network_of_one_input_takes_a_plane_of_strips() -> None:
+    net = Network.from_layers([([[1], [1]], [0, -1]), ([[1, -2]], [0])])
+    plane = Slice([0], [[1], [0]], square(2))
+    counts = partition(net, plane).counts()
+    assert (counts["A"], counts["V"], counts["E"]) == (3, 8, 10)
+    assert check(certify(net, plane), net, plane)
+    with pytest.raises(DomainError, match="linearly dependent"):
+        Slice([0], [[0], [0]])
