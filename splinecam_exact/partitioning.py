@@ -51,7 +51,7 @@ def partition(
     bases = [_base(dcel, face) for face in range(len(dcel.edge))]
     changes = _changes(program, dcel.patterns, bases)
     cells = [Cell(base, change, polygon) for base, change, polygon in zip(bases, changes, polygons, strict=True)]
-    return Subdivision(net, dom, points, cells)
+    return Subdivision(net, dom, points, cells, progress)
 
 
 def lowered(net: Network, dom: Polygon | Slice) -> Program:

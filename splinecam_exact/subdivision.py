@@ -15,7 +15,7 @@ from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.half_edges import OUTER, HalfEdges, Ints, half_edges
 from splinecam_exact.kernel.certificate import Cell, Certificate
 from splinecam_exact.kernel.forms import Forms
-from splinecam_exact.kernel.program import Program
+from splinecam_exact.kernel.program import Program, Progress
 from splinecam_exact.kernel.rational import Point
 from splinecam_exact.locate import Location, locate
 from splinecam_exact.network import Network
@@ -143,7 +143,8 @@ class Subdivision:
     """The exact subdivision of a domain into the activation cells of a network: what `partition` returns.
 
     `faces`, `edges` and `vertices` are sequences; `half_edges` is the DCEL as arrays. Coordinates are slice
-    coordinates. `cells` and `points` are the raw material, as the certificate has it.
+    coordinates. `cells` and `points` are the raw material, as the certificate has it. What takes long (the affine maps,
+    for `counts`) is computed when first asked for, and reports to `progress`.
 
     >>> import splinecam_exact as sx
     >>> part = sx.partition(sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])]), sx.square(1))
@@ -153,11 +154,19 @@ class Subdivision:
     AffineMap(matrix=((mpq(1,1), mpq(1,1)),), offset=(mpq(0,1),))
     """
 
-    def __init__(self, network: Network, domain: Polygon | Slice, points: list[Point], cells: list[Cell]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        domain: Polygon | Slice,
+        points: list[Point],
+        cells: list[Cell],
+        progress: Progress | None = None,
+    ) -> None:
         self.network = network
         self.domain = domain
         self.points = points
         self.cells = cells
+        self._progress = progress
 
     @cached_property
     def program(self) -> Program:
@@ -236,6 +245,8 @@ class Subdivision:
         forms = self._forms
         found = []
         for face in range(len(self.cells)):
+            if self._progress and face % 256 == 0:
+                self._progress("affine maps", face, len(self.cells))
             forms.move(self.pattern_bytes(face), len(self.program.steps))
             found.append(tuple(forms.values[j] for j in self.program.outputs))
         return found

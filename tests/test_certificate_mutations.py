@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import pytest
 from certificates.corruptions import KINDS, Tree, copied, edited, meaning, patterns_of, polygons_of, with_cells
+from certificates.forge import SUBJECTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import splinecam_exact as sx
 from splinecam_exact import certification
-from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
 
 
@@ -35,62 +35,13 @@ class Subject(NamedTuple):
         return json.loads(self.text)
 
 
-def _networks() -> dict[str, tuple[sx.Network, sx.Polygon | sx.Slice]]:
-    square = sx.square(1)
-    plain = [([[1, 0], [0, 1], [1, 1]], [0, 0, -1]), ([[1, 1, -2]], [0])]
-    deep = [
-        ([["1/2", 1], [1, "-1/3"]], ["1/5", 0]),
-        ([[1, -1], [-1, 2]], ["-1/4", "-1/3"]),
-        ([[1, 1], [-1, 2]], ["-1/7", "-1/5"]),
-        ([[1, -3]], [0]),
-    ]
-    leaky = Piecewise.leaky_relu("1/4")
-    steps = Piecewise.of([["-1/2", 0, "1/2"]], [[1, 0, 2, -1]], ["1/3"])
-    return {
-        "plain": (sx.from_layers(plain), square),
-        "deep": (sx.from_layers(deep), sx.Polygon([(-1, -1), (1, -1), (2, 1), (0, 2)])),
-        "zero units": (
-            sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 0], [1, -1]], [0, 0]), ([[1, 1]], [0])]),
-            square,
-        ),
-        "max with ties": (
-            sx.Network(
-                2,
-                [
-                    Affine((0,), ([[1, 0], [0, 1], [1, 0], [0, 0]],), [0, 0, 0, 0]),
-                    Max(1, ((0, 1, 2), (1, 3), (3,))),
-                    Affine((2,), ([[1, -1, 5], [0, 1, 0]],), ["-1/2", 0]),
-                    Piecewise.relu(3),
-                ],
-            ),
-            square,
-        ),
-        "several breakpoints": (
-            sx.from_layers([([[1, 0], [1, 1]], [0, 0], steps), ([[1, 1]], [0], "hardtanh"), ([[1]], [0], leaky)]),
-            square,
-        ),
-        "slice": (
-            sx.from_layers(
-                [([[1, 0, 2, 0, -2], [0, 1, 0, 1, 1], [1, 1, 1, -1, 1]], ["-3/2", "-1/2", -2]), ([[1, 2, 3]], [0])]
-            ),
-            sx.Slice(
-                [0, 0, 1, "1/3", 0], [[1, 0, 0, 0, 1], [0, 1, "1/2", 0, 0]], sx.Polygon([(0, 0), (3, -2), (1, 3)])
-            ),
-        ),
-        "conventions": (sx.from_layers(plain, ["folded as float64", "inputs as given"]), sx.square("2/3")),
-    }
-
-
-SUBJECTS = tuple(_networks())
-
-
 @cache
 def subject(name: str) -> Subject:
-    net, dom = _networks()[name]
+    net, dom = SUBJECTS[name]
     return Subject(net, dom, sx.certify(net, dom).to_text())
 
 
-each_subject = pytest.mark.parametrize("name", SUBJECTS)
+each_subject = pytest.mark.parametrize("name", list(SUBJECTS))
 
 
 @pytest.fixture

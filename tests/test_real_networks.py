@@ -5,7 +5,6 @@ They need the folder of real networks, named by the environment variable SPLINEC
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,9 +13,7 @@ import pytest
 from gmpy2 import mpq
 
 import splinecam_exact as sx
-from splinecam_exact.arrays import ExactArray
 from splinecam_exact.importers.nnet import read_header
-from splinecam_exact.nodes import Affine, Node
 from splinecam_exact.testing.brute_force import brute_force, canonical, relu_layers
 
 WORKLOADS = {
@@ -51,7 +48,7 @@ LEAST_CELLS = {
 def test_real_network_is_partitioned_certified_and_checked(name: str, data_dir: Path) -> None:
     path = data_dir / f"{name}.nnet"
     net = load(path)
-    net, domain = with_two_inputs(net), slice_of_the_input_box(path, net.input_size)
+    domain = slice_of_the_input_box(path, net.input_size)
     part = sx.partition(net, domain)
     counts = part.counts()
     assert counts["A"] >= LEAST_CELLS[name]
@@ -101,20 +98,7 @@ def load(path: Path) -> sx.Network:
         return sx.load(path, normalize=False)
 
 
-def with_two_inputs(net: sx.Network) -> sx.Network:
-    """A network of one input as a network of two that ignores the second; other networks as they are."""
-    if net.input_size > 1:
-        return net
-    nodes: list[Node] = [Affine((0,), (ExactArray.of([[1, 0]]),), ExactArray.of([0]))]
-    for node in net.nodes:
-        if isinstance(node, Affine):
-            nodes.append(replace(node, sources=tuple(source + 1 for source in node.sources)))
-        else:
-            nodes.append(replace(node, source=node.source + 1))
-    return sx.Network(2, nodes)
-
-
-def slice_of_the_input_box(path: Path, inputs: int) -> sx.Polygon | sx.Slice:
+def slice_of_the_input_box(path: Path, inputs: int) -> sx.Slice:
     """A polygon in the box of the file's header, or in [-5, 5]^n where the header has none.
 
     ACAS Xu and HCAS: a part of the plane of the first two coordinates, the others at mid-range. Up to four inputs:
@@ -128,7 +112,7 @@ def slice_of_the_input_box(path: Path, inputs: int) -> sx.Polygon | sx.Slice:
         stripes = [(low, high)[k // 7 % 2][k] for k in range(inputs)]
         return sx.Slice.through(low, high, stripes, sx.Polygon([(0, 0), (1, 0), (0, 1)]))
     if inputs == 1:
-        return sx.Polygon([(low[0], 0), (high[0], 0), (high[0], 1), (low[0], 1)])
+        return sx.Slice([0], [[1], [0]], sx.Polygon([(low[0], 0), (high[0], 0), (high[0], 1), (low[0], 1)]))
     first, second = (mpq(0), mpq(1)), (mpq(0), mpq(1))
     if path.name.startswith("ACASXU"):
         first, second = (mpq(0), mpq(1, 16)), (mpq(7, 16), mpq(9, 16))  # rho below 3 800 ft; theta around 0

@@ -243,7 +243,7 @@ def bases(tree: Tree) -> Iterator[Mutant]:
 @corruption
 def changes(tree: Tree) -> Iterator[Mutant]:
     """Each state and unit changed, each change removed, and one put in for each unit."""
-    units = 1 + max(u for _, changes, _ in tree["cells"] for u, _ in changes)
+    units = 1 + max((u for _, changes, _ in tree["cells"] for u, _ in changes), default=0)
     patterns = patterns_of(tree)
     for i, (base, said, polygon) in enumerate(tree["cells"]):
         taken = dict(said)
@@ -349,7 +349,7 @@ def cells_merged(tree: Tree) -> Iterator[Mutant]:
 def cells_split(tree: Tree) -> Iterator[Mutant]:
     """Along each chord, both parts with the old pattern, or one with a state changed."""
     patterns, shapes = patterns_of(tree), polygons_of(tree)
-    units = 1 + max(u for pattern in patterns for u in pattern)
+    units = 1 + max((u for pattern in patterns for u in pattern), default=0)
     said = {**tree["counts"], "A": tree["counts"]["A"] + 1, "E": tree["counts"]["E"] + 1}
     for i, shape in enumerate(shapes):
         for j, k in combinations(range(len(shape)), 2):
