@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 
@@ -184,7 +185,8 @@ def _statistics(found: Statistics, output: Output) -> Result:
     output.row("eccentricity", f"{found.average_eccentricity:.6g} on average (longest over shortest distance)")
     return {
         "regions": found.regions,
-        "average_eccentricity": found.average_eccentricity,
+        # JSON has no infinity.
+        "average_eccentricity": found.average_eccentricity if isfinite(found.average_eccentricity) else None,
         **{name: format_rational(getattr(found, name)) for name in exact},
     }
 

@@ -20,11 +20,6 @@ CODES = {"done": 0, "verified": 0, "refuted": 1, "undecided": 2}
 COUNTS = {"A": "activation cells", "L": "linear regions", "P": "affine pieces", "V": "vertices", "E": "edges"}
 
 
-def code_of(result: Mapping[str, Any]) -> int:
-    """The exit code of a result."""
-    return CODES[result["status"]]
-
-
 class Output:
     """Where a command's words go. With `as_json`, stdout gets one JSON object at the end, and people read stderr."""
 

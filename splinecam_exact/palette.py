@@ -36,7 +36,7 @@ def distinct_colours(groups: Ints, neighbours: Ints) -> Colours:
 def class_colours(classes: Ints, names: int, neighbours: Ints) -> tuple[Colours, Colours]:
     """An RGB colour per cell, shape (cells, 3): the hue of its class (-1: grey), in a shade unlike its neighbours'.
 
-    Also returns the colour of each class for a legend, shape (names, 3).
+    Also returns the colours for a legend, shape (names + 1, 3): of each class, and of a tie.
     """
     shades = _greedy(len(classes), neighbours, len(SHADES))
     hues = [HUES[k % len(HUES)] for k in range(names)]
@@ -44,7 +44,7 @@ def class_colours(classes: Ints, names: int, neighbours: Ints) -> tuple[Colours,
         [[colorsys.hls_to_rgb(hue, *shade) for shade in SHADES] for hue in hues]
         + [[colorsys.hls_to_rgb(0, *UNDECIDED)] * len(SHADES)]  # the last row, which -1 finds
     )
-    return table[classes, shades], table[:names, 2]
+    return table[classes, shades], table[:, 2]
 
 
 def _greedy(nodes: int, pairs: Ints, colours: int) -> Ints:

@@ -175,7 +175,9 @@ def _fill(
         part = boundary.part  # the boundary cuts cells: of this subdivision, each cell has one class
         names, numbers = boundary.classes(classes)
         shades, swatches = class_colours(numbers, len(names), part.dual_edges())
-        legend = [(name, tuple(colour)) for name, colour in zip(names, swatches, strict=True)]
+        if (numbers < 0).any():
+            names.append("zero" if boundary.kind == "sign" else "tie")
+        legend = [(name, tuple(colour)) for name, colour in zip(names, swatches, strict=False)]
     elif color_by == "cell":
         shades = distinct_colours(np.arange(len(part.cells)), part.dual_edges())
     elif color_by == "region":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import copysign, inf
+from math import inf
 
 from gmpy2 import mpz
 
@@ -16,4 +16,4 @@ def nearest(numerator: mpz, denominator: mpz) -> float:
     try:
         return int(numerator) / int(denominator)
     except OverflowError:
-        return copysign(inf, numerator)
+        return inf if numerator > 0 else -inf

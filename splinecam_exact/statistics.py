@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gmpy2 import mpq
 
 from splinecam_exact.domain import Slice
+from splinecam_exact.rounding import nearest
 
 if TYPE_CHECKING:
     from splinecam_exact.subdivision import Face, Subdivision
@@ -48,7 +49,7 @@ def statistics(part: Subdivision) -> Statistics:
         regions=count,
         average_area=part.domain.polygon.area / count,  # the cells tile the domain
         average_vertices=mpq(sum(len(cell.polygon) for cell in part.cells), count),
-        average_eccentricity=sum(sqrt(q) for q in eccentricities) / count,
+        average_eccentricity=sum(sqrt(nearest(q.numerator, q.denominator)) for q in eccentricities) / count,
         largest_eccentricity_squared=max(eccentricities),
         area_scale_squared=scale,
     )

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import splinecam_exact as sx
 from splinecam_exact import plotting
 from splinecam_exact.arrays import ExactArray
-from splinecam_exact.decision import Decision, boundary_segments, decision
+from splinecam_exact.decision import boundary_segments, decision
 from splinecam_exact.nodes import Affine
 from splinecam_exact.palette import PASTELS, class_colours, distinct_colours
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
@@ -149,7 +149,7 @@ def test_classes_have_hues_of_their_own(names: int, data: st.DataObject) -> None
     classes = np.array(data.draw(st.lists(st.integers(-1, names - 1), min_size=1, max_size=20)))
     chain = np.array(list(pairwise(range(len(classes)))), np.int64).reshape(-1, 2)
     colours, legend = class_colours(classes, names, chain)
-    assert legend.shape == (names, 3)
+    assert legend.shape == (names + 1, 3)
     for i, j in chain.tolist():
         if classes[i] >= 0 or classes[j] >= 0:
             assert (colours[i] != colours[j]).any()
@@ -310,9 +310,8 @@ def test_missing_matplotlib_names_the_extra(part: sx.Subdivision, monkeypatch: p
         plotting.plot(part)
 
 
-def test_decision_made_before_is_used(part: sx.Subdivision) -> None:
+def test_legend_names_the_classes_that_occur(part: sx.Subdivision) -> None:
     decided = decision(FOUR_CELLS, SQUARE)
-    assert isinstance(decided, Decision)
     legend = plotting.plot(part, boundary=decided, classes=["first", "second"]).get_legend()
     assert legend is not None
-    assert {text.get_text() for text in legend.get_texts()} == {"first", "second", "decision boundary"}
+    assert {text.get_text() for text in legend.get_texts()} == {"first", "tie", "decision boundary"}

@@ -143,7 +143,7 @@ def gap_that_touches_the_boundary() -> Attack:
             break
     else:
         raise ValueError("there is no such order")
-    return Attack(net, SQUARE, tree, "cells[?]", "two edges without an opposite leave")
+    return Attack(net, SQUARE, tree, "cells[1]", "two edges without an opposite leave")
 
 
 def is_inner(tree: Tree, polygon: Sequence[int]) -> bool:
