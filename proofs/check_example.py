@@ -120,11 +120,15 @@ def read(text: str) -> dict[str, Any]:
     def refuse(number: str) -> None:
         need(False, f"the number {number}")
 
+    def integer(number: str) -> int:
+        need(number != "-0", "the number -0")
+        return int(number)
+
     def natural(value: object) -> bool:
         return type(value) is int and value >= 0
 
     try:
-        data = json.loads(text, object_pairs_hook=pairs, parse_float=refuse, parse_constant=refuse)
+        data = json.loads(text, object_pairs_hook=pairs, parse_int=integer, parse_float=refuse, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON: {error}") from None
     need(isinstance(data, dict) and list(data) == KEYS, "keys")

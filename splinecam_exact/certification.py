@@ -9,7 +9,7 @@ from typing import NamedTuple
 from splinecam_exact._files import PathLike, atomic_write, read_text
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.kernel import certificate as text_form
-from splinecam_exact.kernel.checker import Statement, verify
+from splinecam_exact.kernel.checker import Statement, decode_patterns, verify
 from splinecam_exact.kernel.errors import InputError, MalformedCertificate, RefutedCertificate, Undecided
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import Point
@@ -147,11 +147,7 @@ def _compare_rebuilt(claimed: text_form.Certificate, part: Subdivision) -> dict[
     for key in ("network", "conventions", "domain"):
         if getattr(claimed, key) != getattr(true, key):
             raise RefutedCertificate(key, f"is {getattr(claimed, key)}, but what was given is {getattr(true, key)}")
-    limit = 1 << 8 * part.states.itemsize
-    for i, cell in enumerate(claimed.cells):
-        for unit, state in cell.changes:
-            if unit >= part.program.unit_count or state >= limit:
-                raise RefutedCertificate(f"cells[{i}]", f"there is no unit {unit} with a state {state}")
+    decode_patterns(claimed.cells, part.program)  # refuses states that do not exist, and one pattern twice
     mine = canonical_form(part)
     theirs = Subdivision(part.network, part.domain, claimed.vertices, claimed.cells)
     for i, (pattern, polygon) in enumerate(canonical_form(theirs).items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -382,6 +383,28 @@ def test_what_is_no_certificate_is_malformed_to_both(name: str) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"format": 1, "format": 1}', '{"counts": NaN}'])
 def test_what_is_not_even_json_of_the_kind_is_malformed_to_both(text: str) -> None:
     assert (first_verdict(text, DEAD_UNIT), second_verdict(text, DEAD_UNIT)) == ("malformed", "malformed")
+
+
+def test_minus_zero_is_malformed() -> None:
+    text = dead_unit_text().replace("[[0,0],[1,1]]", "[[0,-0],[1,1]]")
+    assert text != dead_unit_text()
+    assert second_verdict(text, DEAD_UNIT) == "malformed"
+
+
+def test_names_in_the_proof_exist() -> None:
+    """Every function, test and attack that the proof's last table names is there."""
+    root = SCRIPT.parent.parent
+    proof = SCRIPT.with_name("certificate.md").read_text(encoding="utf-8")
+    table = [line for line in proof.splitlines() if line.startswith("|")]
+    names = {name for line in table for name in re.findall(r"`(?:\w+\.)*(\w+)`", line)}
+    sources = [*(root / "splinecam_exact").rglob("*.py"), *(root / "tests").rglob("*.py")]
+    defined = {
+        name
+        for path in sources
+        for name in re.findall(r"^ *(?:def|class) (\w+)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(names) > 50
+    assert names <= defined
 
 
 def test_specification_shows_this_very_certificate() -> None:

@@ -55,7 +55,7 @@ def verify(certificate: Certificate, statement: Statement, progress: Progress | 
     """
     _check_statement(certificate, statement)
     points, cells = certificate.vertices, certificate.cells
-    signs = _decode_patterns(cells, statement.program)
+    signs = decode_patterns(cells, statement.program)
     for i, cell in enumerate(cells):
         _check_convex(f"cells[{i}]", [points[v] for v in cell.polygon])
     left, boundary = _check_tiling(points, cells, statement.corners)
@@ -104,7 +104,7 @@ def _comparisons(program: Program) -> list[tuple[int, int, bool]]:
     return units
 
 
-def _decode_patterns(cells: Sequence[Cell], program: Program) -> list[Signs]:
+def decode_patterns(cells: Sequence[Cell], program: Program) -> list[Signs]:
     """The demands of every cell's pattern. Raises unless all states exist and all patterns are different."""
     units = _comparisons(program)
     count = sum(size for _, size, _ in units)
