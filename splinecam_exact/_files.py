@@ -49,8 +49,8 @@ def read_bytes(path: PathLike) -> bytes:
     """The content of a file; InputError where it cannot be read."""
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{os.fspath(path)}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
+        raise InputError(f"{os.fspath(path)!r}: cannot be read ({getattr(error, 'strerror', error)})") from None
 
 
 def read_text(path: PathLike) -> str:

@@ -132,6 +132,15 @@ def check(
         return Verdict("undecided", str(limit))
 
 
+def _as_written(certificate: Certificate) -> Certificate:
+    """What a reader of its text would see: an object made by hand is held to the same form as a file."""
+    try:
+        text = certificate.to_text()
+    except Exception as error:  # whatever was put into it
+        raise MalformedCertificate("certificate", f"cannot be written: {error}") from None
+    return Certificate.from_text(text)
+
+
 def canonical_form(part: Subdivision) -> dict[bytes, tuple[Point, ...]]:
     """Pattern -> polygon as points, from the least one on: equal for equal subdivisions, however they are numbered."""
     found = {}

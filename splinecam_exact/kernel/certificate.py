@@ -69,7 +69,9 @@ def _lines(items: object) -> str:
 def parse(text: str) -> Certificate:
     """Read a certificate. Raises MalformedCertificate, naming the place, unless it is exactly of the specified form."""
     try:
-        data = json.loads(text, object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float)
+        data = json.loads(
+            text, object_pairs_hook=_object, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float
+        )
     except MalformedCertificate:
         raise
     except (ValueError, RecursionError) as error:
@@ -106,6 +108,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         raise MalformedCertificate("certificate", "an object names a key twice")
     return found
+
+
+def _integer(text: str) -> int:
+    if text == "-0":
+        raise MalformedCertificate("certificate", "holds -0: write 0")
+    return int(text)
 
 
 def _no_float(text: str) -> NoReturn:
@@ -152,8 +160,8 @@ def _cell(value: object, number: int, vertices: int) -> Cell:
             raise MalformedCertificate(place, f"unit {unit} does not follow unit {pairs[-1][0]}")
         pairs.append((unit, state))
     corners = _list(polygon, place)
-    if len(corners) < 3 or len(set(map(repr, corners))) != len(corners):
-        raise MalformedCertificate(place, "the polygon has fewer than three vertices, or one vertex twice")
+    if len(corners) < 3 or len({v for v in corners if type(v) is int}) != len(corners):
+        raise MalformedCertificate(place, "the polygon is not a list of three or more different vertices")
     for v in corners:
         if _natural(v, place) >= vertices:
             raise MalformedCertificate(place, f"there is no vertex {v}")

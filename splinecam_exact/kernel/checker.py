@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gmpy2 import mpq, mpz, pack, unpack
 
 from splinecam_exact.kernel.certificate import Cell, Certificate
-from splinecam_exact.kernel.errors import RefutedCertificate
+from splinecam_exact.kernel.errors import NetworkError, RefutedCertificate
 from splinecam_exact.kernel.program import GroupUnit, PieceUnit, Program, Progress, RowStep
 from splinecam_exact.kernel.rational import Point, homogeneous
 
@@ -51,8 +51,11 @@ class Values(NamedTuple):
 def verify(certificate: Certificate, statement: Statement, progress: Progress | None = None) -> dict[str, int]:
     """Return the proved counts A, L, P, V, E, or raise RefutedCertificate with the place and the reason.
 
-    Cost: one exact evaluation of the network per vertex, and a few integer operations per corner of a cell.
+    The certificate must come from `parse` or `decode`, which vouch for its form, and the corners be strictly convex and
+    counter-clockwise. Cost: one exact evaluation of the network per vertex, a few integer operations per corner.
     """
+    if statement.program.inputs != 2:
+        raise NetworkError(f"a certificate is about a program of 2 inputs, not {statement.program.inputs}")
     _check_statement(certificate, statement)
     points, cells = certificate.vertices, certificate.cells
     signs = decode_patterns(cells, statement.program)
@@ -200,10 +203,10 @@ def _check_tiling(
 
 def _check_boundary(points: list[Point], following: dict[int, int], corners: list[int]) -> set[int]:
     """The edges without an opposite (from -> to) run once around the domain. Returns the domain's corners."""
+    if -1 in corners:
+        raise RefutedCertificate("vertices", f"corner {corners.index(-1)} of the domain is not among them")
     for k, end in enumerate(corners):
         here = corners[k - 1]
-        if here < 0 or end < 0:
-            raise RefutedCertificate("vertices", f"corner {k if end < 0 else k - 1} of the domain is not among them")
         forward = _ahead(points[here], points[end])
         while here != end:
             there = following.pop(here, -1)

@@ -67,8 +67,10 @@ def rational(value: object) -> mpq:
             return mpq(*value.as_integer_ratio())
         except (ValueError, OverflowError):
             raise InputError(f"{value} is not a finite number") from None
-    if isinstance(value, int | Fraction | mpz | mpq) and not isinstance(value, bool):
+    if isinstance(value, int | mpz | mpq) and not isinstance(value, bool):
         return mpq(value)
+    if isinstance(value, Fraction):
+        return mpq(int(value.numerator), int(value.denominator))
     raise InputError(f"{_shown(value)} of type {type(value).__name__} is not an int, a float or a rational")
 
 
