@@ -18,7 +18,7 @@ from splinecam_exact.kernel.errors import FileFormatError, InputError
 
 PathLike = str | os.PathLike[str]
 
-_MAX_INTEGER_DIGITS = 18  # JSON integers are counts and indices here; big numbers are strings
+_MAX_INTEGER_DIGITS = 19  # JSON integers are counts and indices here; big numbers are strings
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def read_bytes(path: PathLike) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
-        raise InputError(f"{os.fspath(path)!r}: cannot be read ({getattr(error, 'strerror', error)})") from None
+        raise InputError(f"{os.fspath(path)}: cannot be read ({getattr(error, 'strerror', error)})") from None
 
 
 def read_text(path: PathLike) -> str:

@@ -61,6 +61,9 @@ class Network:
         self.nodes: tuple[Node, ...] = tuple(fitted)
         self.sizes: tuple[int, ...] = tuple(sizes)
         self.conventions: tuple[str, ...] = tuple(conventions)
+        for text in self.conventions:
+            if not isinstance(text, str) or not text.isprintable():
+                raise NetworkError(f"the convention {text!r} is not a line of text")
         self._programs: dict[str, kernel.Program] = {}
 
     @classmethod

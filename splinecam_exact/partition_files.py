@@ -39,8 +39,10 @@ def load_partition(path: PathLike) -> Subdivision:
     """
     place = os.fspath(path)
     data = read_json(path)
-    if not isinstance(data, dict) or tuple(data) != KEYS or data["format"] != FORMAT or data["version"] != VERSION:
-        raise FileFormatError(place, f"is not a {FORMAT} of version {VERSION}, with the keys {', '.join(KEYS)}")
+    if not isinstance(data, dict) or tuple(data) != KEYS or data["format"] != FORMAT:
+        raise FileFormatError(place, f"is not a {FORMAT}, with the keys {', '.join(KEYS)}")
+    if type(data["version"]) is not int or data["version"] != VERSION:
+        raise FileFormatError(f"{place}: version", f"this program reads version {VERSION} only")
     net = native.from_json(data["network"], f"{place}: network")
     kind = Slice if isinstance(data["domain"], dict) and "origin" in data["domain"] else Polygon
     try:

@@ -35,7 +35,8 @@ def partition(
     """The exact subdivision of a domain into the network's activation cells.
 
     `mode` "rational" computes everything with integers. `progress` is called now and then with (stage, done, total).
-    Raises DomainError where network and domain do not fit, Undecided beyond `max_cells` cells. Cost: quadratic in
+    Raises DomainError where network and domain do not fit, Undecided beyond `max_cells` cells (in a layer of Max
+    groups, before the cells of one arg-max are merged). Cost: quadratic in
     the breaklines of a cell, linear in cells, with integers whose length grows with depth.
 
     >>> import splinecam_exact as sx

@@ -72,18 +72,9 @@ def judge(tree: Tree, net: sx.Network, dom: sx.Polygon | sx.Slice, method: str) 
 # -- laws -------------------------------------------------------------------------------------------------------------
 
 
-DOUBLED_PATTERN = pytest.mark.xfail(reason="check(method='rebuild') overlooks that two cells have one pattern")
-
-
-def kinds_and_methods() -> Iterator[Any]:
-    for kind in KINDS:
-        yield pytest.param(kind, "witness")
-        blind = kind in ("bases", "changes", "cells removed and doubled")
-        yield pytest.param(kind, "rebuild", marks=[DOUBLED_PATTERN] if blind else [])
-
-
 @pytest.mark.usefixtures("_rebuilt_once")
-@pytest.mark.parametrize(("kind", "method"), list(kinds_and_methods()))
+@pytest.mark.parametrize("method", ["witness", "rebuild"])
+@pytest.mark.parametrize("kind", list(KINDS))
 @each_subject
 def test_every_corruption_is_refused(name: str, kind: str, method: str) -> None:
     net, dom, text = subject(name)
@@ -104,7 +95,8 @@ def test_every_corruption_is_refused(name: str, kind: str, method: str) -> None:
         assert place, label
         if method == "witness" and kind not in ("counts", "head"):
             assert not place.startswith("counts."), f"{label}: only the counts gave it away"
-    assert tried or (kind == "cells split" and all(len(polygon) == 3 for polygon in polygons_of(tree)))
+    single, triangles = len(tree["cells"]) == 1, all(len(polygon) == 3 for polygon in polygons_of(tree))
+    assert tried or (kind in ("cells merged", "patterns swapped") and single) or (kind == "cells split" and triangles)
     assert equal <= tried // 20
 
 
@@ -134,15 +126,10 @@ def test_equally_true_certificates_are_verified(name: str, method: str) -> None:
         assert judge(variant, net, dom, method) == ("verified", "")
 
 
-def test_change_to_the_same_state_is_refused_by_the_witness_method() -> None:
+@pytest.mark.parametrize("method", ["witness", "rebuild"])
+def test_change_to_the_same_state_is_refused(method: str) -> None:
     for new in redundant_changes():
-        assert judge(new, *subject("plain")[:2], "witness") == ("refuted", "cells[1]")
-
-
-@pytest.mark.xfail(strict=True, reason="check(method='rebuild') takes changes that change nothing")
-def test_change_to_the_same_state_is_refused_by_the_rebuild_method() -> None:
-    for new in redundant_changes():
-        assert judge(new, *subject("plain")[:2], "rebuild") == ("refuted", "cells[1]")
+        assert judge(new, *subject("plain")[:2], method) == ("refuted", "cells[1]")
 
 
 def redundant_changes() -> Iterator[Tree]:
@@ -203,7 +190,7 @@ def random_edit(tree: Tree, random: Random) -> Tree:
     return new
 
 
-@pytest.mark.parametrize("method", ["witness", pytest.param("rebuild", marks=DOUBLED_PATTERN)])
+@pytest.mark.parametrize("method", ["witness", "rebuild"])
 @settings(max_examples=2 * settings.default.max_examples)
 @given(plain=degenerate_networks(max_layers=2, max_width=4, max_cells=20), random=st.randoms(use_true_random=False))
 def test_verified_only_if_the_meaning_is_the_same(plain: PlainNetwork, random: Random, method: str) -> None:

@@ -57,9 +57,13 @@ def rebuild(
                 progress(f"{stage}: lines", f, total)
         _split_edges(dcel, hits)
         _cut_faces(dcel, step, plans, stage, progress, limit)
-        if any(isinstance(unit, GroupUnit) for unit in step.units):
+        if _has_groups(step):
             dcel.merge_equal_faces()
     return dcel
+
+
+def _has_groups(step: UnitStep) -> bool:
+    return any(isinstance(unit, GroupUnit) for unit in step.units)
 
 
 def _cuts(step: UnitStep, forms: Forms) -> list[Line]:
@@ -133,13 +137,15 @@ def _cut_faces(
 ) -> None:
     # where every unit has one breakpoint, a cut's state is its unit's
     single = all(isinstance(unit, PieceUnit) and len(unit.cuts) == 1 for unit in step.units)
+    groups = _has_groups(step)
     edges, dcel.edge = dcel.edge, []
     patterns, dcel.patterns = dcel.patterns, []
 
     def watch(done: int, total: int, crossings: int) -> None:
         """There are more cells than crossings inside one face."""
         if limit is not None and len(dcel.edge) + crossings > limit:
-            raise Undecided(f"more than {limit} cells: raise the limit, or take a smaller domain")
+            merging = " before those of one maximum are merged" if groups else ""
+            raise Undecided(f"more than {limit} cells{merging}: raise the limit, or take a smaller domain")
         if progress and done % 64 == 0:
             progress(stage, done, total)
 
