@@ -121,7 +121,7 @@ def read(text: str) -> dict[str, Any]:
         need(False, f"the number {number}")
 
     def integer(number: str) -> int:
-        need(number != "-0", "the number -0")
+        need(number != "-0" and len(number) <= 20, "the number -0, or one of over 20 characters")
         return int(number)
 
     def natural(value: object) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from gmpy2 import gcd, lcm, mpq, mpz
 
+from splinecam_exact.frozen import Frozen
 from splinecam_exact.kernel.errors import InputError, NetworkError
 from splinecam_exact.kernel.rational import rational
 
@@ -37,7 +38,7 @@ def exact(value: object) -> mpq:
     return rational(value)
 
 
-class ExactArray:
+class ExactArray(Frozen):
     """An immutable array of rationals, of one or two dimensions and not empty.
 
     It is stored as float64 when every entry is exactly a float64 (then -0.0 becomes 0.0), and otherwise as integer
@@ -110,9 +111,8 @@ class ExactArray:
         if not finite.all():
             k = int(np.argmin(finite.ravel()))
             raise NetworkError(f"{name}{_indices(k, floats.shape)}: {floats.flat[k]} is not a finite number")
-        floats = np.ascontiguousarray(floats) + 0.0  # a copy of our own, and -0.0 + 0.0 is 0.0
-        floats.flags.writeable = False
-        return cls(floats.shape, floats, mpz(1), ())
+        own = (np.ascontiguousarray(floats) + 0.0).tobytes()  # bytes stay read-only; -0.0 + 0.0 is 0.0
+        return cls(floats.shape, np.frombuffer(own).reshape(floats.shape), mpz(1), ())
 
     @property
     def floats(self) -> Floats | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from splinecam_exact._files import PathLike, atomic_write, read_text
@@ -75,7 +76,7 @@ class Verdict(NamedTuple):
     status: str
     reason: str = ""
     place: str = ""
-    counts: Mapping[str, int] = {}
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __bool__(self) -> bool:
         return self.status == "verified"
@@ -116,7 +117,9 @@ def check(
         raise InputError(f"there is no method {method!r}; the methods are {', '.join(METHODS)}")
     if isinstance(certificate, str | os.PathLike):
         certificate = Certificate.load(certificate)
-    if not isinstance(certificate, Certificate):
+    elif isinstance(certificate, Certificate):
+        certificate = _as_written(certificate)
+    else:
         raise MalformedCertificate(
             "certificate", f"is of type {type(certificate).__name__}, not a Certificate or a path"
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gmpy2 import mpq
 
 from splinecam_exact.arrays import exact
+from splinecam_exact.frozen import Frozen
 from splinecam_exact.kernel.errors import DomainError, InputError
 from splinecam_exact.kernel.rational import format_rational
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Corner = tuple[mpq, mpq]
 
 
-class Polygon:
+class Polygon(Frozen):
     """A closed convex polygon with exact corners; by itself, the domain of a network with two inputs.
 
     `vertices` may run either way round. A last vertex equal to the first is dropped, and so is a vertex in the middle
@@ -88,7 +89,7 @@ class Polygon:
         return f"Polygon([{', '.join(f'({x}, {y})' for x, y in self.corners)}])"
 
 
-class Slice:
+class Slice(Frozen):
     """A convex polygon on a plane in input space: the points origin + s * basis[0] + t * basis[1].
 
     `origin` and the two vectors of `basis` have the network's input size. A network of one input takes a basis such as

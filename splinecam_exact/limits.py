@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import monotonic
 
-from splinecam_exact.kernel.errors import Undecided
+from splinecam_exact.kernel.errors import InputError, Undecided
 from splinecam_exact.kernel.program import Progress
 
 
@@ -12,6 +13,8 @@ def with_time_limit(progress: Progress | None, seconds: float | None) -> Progres
     """A progress callback that raises Undecided once `seconds` have passed, and otherwise calls `progress`."""
     if seconds is None:
         return progress
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < inf:
+        raise InputError(f"the time limit must be a positive number of seconds, not {seconds!r}")
     end = monotonic() + seconds
 
     def watch(stage: str, done: int, total: int) -> None:

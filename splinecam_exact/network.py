@@ -13,6 +13,7 @@ from gmpy2 import lcm, mpq, mpz
 
 from splinecam_exact._files import PathLike
 from splinecam_exact.arrays import ExactArray, exact
+from splinecam_exact.frozen import Frozen
 from splinecam_exact.kernel import program as kernel
 from splinecam_exact.kernel.errors import InputError, NetworkError
 from splinecam_exact.nodes import Affine, Max, Node, Piecewise
@@ -29,7 +30,7 @@ _ACTIVATIONS = {
 }
 
 
-class Network:
+class Network(Frozen):
     """An immutable network of `Affine`, `Piecewise` and `Max` nodes, exact in every parameter.
 
     `nodes` are numbered from 1, node 0 is the input; each reads earlier nodes, and the last one is the output.
@@ -60,10 +61,12 @@ class Network:
             raise NetworkError("a network needs at least one node")
         self.nodes: tuple[Node, ...] = tuple(fitted)
         self.sizes: tuple[int, ...] = tuple(sizes)
+        if isinstance(conventions, str):
+            raise NetworkError("conventions must be a list of texts, not one text")
         self.conventions: tuple[str, ...] = tuple(conventions)
         for text in self.conventions:
-            if not isinstance(text, str) or not text.isprintable():
-                raise NetworkError(f"the convention {text!r} is not a line of text")
+            if not isinstance(text, str) or any("\ud800" <= c <= "\udfff" for c in text):
+                raise NetworkError(f"the convention {text!r} is not a text that UTF-8 can write")
         self._programs: dict[str, kernel.Program] = {}
 
     @classmethod
@@ -150,8 +153,10 @@ class Network:
         """
         key = slice.digest if slice is not None else ""
         if key not in self._programs:
-            kept = {k: v for k, v in self._programs.items() if k == ""}
-            self._programs = {**kept, key: self._lowered(slice)}
+            program = self._lowered(slice)
+            for other in self._programs.keys() - {""}:
+                del self._programs[other]
+            self._programs[key] = program
         return self._programs[key]
 
     def _lowered(self, slice: Slice | None) -> kernel.Program:

@@ -46,6 +46,8 @@ def partition(
     """
     if mode not in MODES:
         raise InputError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
+    if max_cells is not None and (type(max_cells) is not int or max_cells < 1):
+        raise InputError(f"max_cells must be a positive int, not {max_cells!r}")
     program = lowered(net, dom)
     dcel = rebuild(program, dom.corners, progress, max_cells)
     points, polygons = _polygons(dcel)

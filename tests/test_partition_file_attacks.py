@@ -114,6 +114,16 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(inside, (*path, key))
 
 
+def test_partition_file_with_other_keys_is_refused(tmp_path: Path) -> None:
+    tree = json.loads(partition_tree())
+    order = list(tree)
+    for keys in (order[::-1], [*order[1:], order[0]], order[:-1]):
+        with pytest.raises(sx.FileFormatError):
+            loads(tmp_path / "x", {key: tree[key] for key in keys})
+    with pytest.raises(sx.FileFormatError):
+        loads(tmp_path / "x", {**tree, "extra": 0})
+
+
 def test_partition_file_truncated_anywhere_is_refused(tmp_path: Path) -> None:
     text = partition_tree()
     for size in (*range(0, len(text), 50), len(text) - 1):

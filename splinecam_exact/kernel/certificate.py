@@ -22,6 +22,9 @@ COUNTS = ("A", "L", "P", "V", "E")
 _KEYS = ("format", "version", "network", "conventions", "domain", "counts", "vertices", "cells")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
+MAX_DIGITS = 20
+"""The most digits of a JSON integer: counts, indices and states; coordinates are strings, of any length."""
+
 Change = tuple[int, int]
 """(unit number, state)."""
 
@@ -111,8 +114,8 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(text: str) -> int:
-    if text == "-0":
-        raise MalformedCertificate("certificate", "holds -0: write 0")
+    if text == "-0" or len(text) > MAX_DIGITS:
+        raise MalformedCertificate("certificate", f"holds {text[:40]}: write 0 for -0, and no number this large")
     return int(text)
 
 

@@ -146,7 +146,7 @@ def _cut_faces(
         if limit is not None and len(dcel.edge) + crossings > limit:
             merging = " before those of one maximum are merged" if groups else ""
             raise Undecided(f"more than {limit} cells{merging}: raise the limit, or take a smaller domain")
-        if progress and done % 64 == 0:
+        if progress and done % 64 == 0 and (crossings == 0 or len(plans) == 1):
             progress(stage, done, total)
 
     for f, (states, open_chords) in enumerate(plans):

@@ -42,6 +42,7 @@ from certificates.forge import (
 )
 
 import splinecam_exact as sx
+from splinecam_exact.nodes import Affine, Piecewise
 
 
 class Attack(NamedTuple):
@@ -130,7 +131,7 @@ def gap_that_touches_the_boundary() -> Attack:
     tree = honest(net, SQUARE)
     hole = next(i for i, cell in enumerate(tree["cells"]) if len(cell[2]) == 3 and is_inner(tree, cell[2]))
     gap = tree["cells"].pop(hole)[2]
-    adjust(tree, A=-1, L=-1, P=-1)
+    adjust(tree, A=-1, L=-1, P=-1, E=-2)
     edges = set(zip(gap[1:] + gap[:1], gap, strict=True))  # as the neighbours run along them
     for order in permutations(tree["cells"]):
         latest: dict[int, tuple[int, int]] = {}
@@ -218,7 +219,7 @@ def straight_vertex_on_the_boundary() -> Attack:
 
 @attack
 def vertex_that_is_not_used() -> Attack:
-    tree = forge(FLAT, SQUARE, [((), CORNERS)], extra=[O], E=5)
+    tree = forge(FLAT, SQUARE, [((), CORNERS)], extra=[O], E=4)
     return Attack(FLAT, SQUARE, tree, "vertices[4]", "has degree 0")
 
 
@@ -386,6 +387,15 @@ def member_that_a_maximum_does_not_have() -> Attack:
 
 
 @attack
+def state_that_spills_into_the_next_unit() -> Attack:
+    """Bit 3 of the group's state is where the demand on the next unit, which is off, begins."""
+    nodes = [*TIE.nodes, Affine((2,), ([[1]],), [-5]), Piecewise.relu(3)]
+    net = sx.Network(2, nodes)
+    cells = [((5 + 8, 0), [A, B, C]), ((2, 0), [A, C, D])]
+    return Attack(net, SQUARE, forge(net, SQUARE, cells), "cells[0]", "unit 0 has no state 13")
+
+
+@attack
 def maximum_of_nothing() -> Attack:
     tree = forge(TIE, SQUARE, [*TIE_CELLS])
     tree["cells"][1] = [0, [[0, 0]], tree["cells"][1][2]]
@@ -418,6 +428,17 @@ def other_network() -> Attack:
 def other_network_under_this_ones_name() -> Attack:
     other = relu((1, 0, 0), (0, 1, "1/1000000007"))
     return Attack(CROSS, SQUARE, {**honest(other, SQUARE), "network": CROSS.digest}, "cells[2]", "unit 1 is not in its")
+
+
+@attack
+def other_network_with_the_same_cells() -> Attack:
+    return Attack(HALVES, SQUARE, honest(relu((2, 0, 0)), SQUARE), "network", HALVES.digest)
+
+
+@attack
+def other_domain_with_the_same_corners() -> Attack:
+    plane = sx.Slice([0, 0], [[1, 0], [0, 1]], SQUARE)
+    return Attack(CROSS, plane, honest(CROSS, SQUARE), "domain", plane.digest)
 
 
 @attack
@@ -474,6 +495,11 @@ def every_piece_a_region() -> Attack:
     tree = honest(BUMP, SQUARE)
     tree["counts"]["L"] = tree["counts"]["P"]
     return Attack(BUMP, SQUARE, tree, "counts.L", "claims 3, but there are 4")
+
+
+@attack
+def vertex_too_many() -> Attack:
+    return Attack(CROSS, SQUARE, forge(CROSS, SQUARE, QUADRANTS, V=10, E=12), "counts.V", "claims 10, but there are 9")
 
 
 @attack

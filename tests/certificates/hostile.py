@@ -35,6 +35,14 @@ HOSTILE: dict[str, Callable[[str], str]] = {
     "version 1e0": lambda t: t.replace('"version": 1', '"version": 1e0'),
     "upper-case digest": lambda t: t.replace(SQUARE.digest, SQUARE.digest.upper()),
     "unicode digest": lambda t: t.replace(SQUARE.digest, SQUARE.digest[:-1] + "\u0661"),
+    "long digest": lambda t: t.replace(SQUARE.digest, SQUARE.digest + "0"),
+    "short digest": lambda t: t.replace(SQUARE.digest, SQUARE.digest[1:]),
+    "digest and a newline": lambda t: t.replace(SQUARE.digest, SQUARE.digest + "\\n"),
+    "no corners": lambda t: t.replace("[0,1,2,3]]", "[]]"),
+    "two corners": lambda t: t.replace("[0,1,2,3]]", "[0,1]]"),
+    "changes in another order": lambda t: t.replace("[[0,2]]", "[[1,0],[0,2]]", 1),
+    "unit twice": lambda t: t.replace("[[0,2]]", "[[0,2],[0,2]]", 1),
+    "unit in two states": lambda t: t.replace("[[0,2]]", "[[0,1],[0,2]]", 1),
     "lone surrogate in a digest": lambda t: t.replace(SQUARE.digest, SQUARE.digest[:-1] + "\\ud800"),
     "lone surrogate as a key": lambda t: t.replace('"version"', '"\\ud800"'),
     "lone surrogate as a coordinate": lambda t: t.replace(ORIGIN, '["0", "\\ud800", "1"]'),
@@ -114,6 +122,7 @@ HOSTILE: dict[str, Callable[[str], str]] = {
         for text in (
             *(
                 '["0", "0", "0"]',
+                '["1", "0", "0"]',
                 '["0", "0", "-1"]',
                 '["0", "0", "2"]',
                 '["0", "0"]',

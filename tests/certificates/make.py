@@ -43,7 +43,7 @@ CHOSEN = {
     "coordinate '01'": "coordinate with a leading zero",
     "coordinate ' 1'": "coordinate with a space",
     "coordinate '\u0661'": "coordinate in other digits",
-    'point ["0", "0", "0"]': "point at infinity",
+    'point ["1", "0", "0"]': "point at infinity",
     'point ["0", "0", "-1"]': "point with a negative W",
     'point ["0", "0", "2"]': "point not in lowest terms",
     'point ["0", "0"]': "point of two numbers",
