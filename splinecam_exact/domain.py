@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from gmpy2 import mpq
 
 from splinecam_exact.arrays import exact
@@ -38,6 +39,8 @@ class Polygon(Frozen):
     """
 
     def __init__(self, vertices: Iterable[Sequence[object]]) -> None:
+        if isinstance(vertices, str) or not isinstance(vertices, Iterable):
+            raise DomainError(f"a polygon is a list of points (x, y), not a {type(vertices).__name__}")
         points = [_vector(vertex, f"vertex {k}", 2) for k, vertex in enumerate(vertices)]
         self.corners: tuple[Corner, ...] = _convex_corners([(x, y) for x, y in points])
 
@@ -151,6 +154,8 @@ class Slice(Frozen):
         >>> Slice.axes(2, 0, [None, 7, None]).embed((5, 6))
         (mpq(6,1), mpq(7,1), mpq(5,1))
         """
+        if isinstance(at, str) or not isinstance(at, Sequence | np.ndarray):
+            raise DomainError(f"`at` is a list with an entry for every input, not a {type(at).__name__}")
         size = len(at)
         for axis in (i, j):
             if type(axis) is not int or not 0 <= axis < size:

@@ -27,8 +27,8 @@ class Location:
 
 def locate(part: Subdivision, point: Sequence[object]) -> Location:
     """Exact point location. Cost: a vectorized pass over the half-edges, then exact tests of a few faces."""
-    if len(point) != 2:
-        raise InputError(f"a point has two slice coordinates, not {len(point)}")
+    if isinstance(point, str) or not isinstance(point, Sequence | np.ndarray) or len(point) != 2:
+        raise InputError(f"a point is a pair of slice coordinates, not {point!r:.60}")
     x, y = exact(point[0]), exact(point[1])
     for face in _candidates(part, x, y):
         vertices = part.cells[face].polygon

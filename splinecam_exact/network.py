@@ -141,6 +141,8 @@ class Network(Frozen):
 
         A float denotes the dyadic rational it stores. Raises InputError for a point of another size or kind.
         """
+        if isinstance(x, str) or not isinstance(x, Iterable):
+            raise InputError(f"a point is a list of {self.input_size} numbers, not a {type(x).__name__}")
         coordinates = list(x)
         if len(coordinates) != self.input_size:
             raise InputError(f"the network has {self.input_size} inputs, the point has {len(coordinates)} coordinates")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.half_edges import OUTER, HalfEdges, Ints, half_edges
 from splinecam_exact.kernel.certificate import Cell, Certificate
+from splinecam_exact.kernel.errors import MissingDependency
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.kernel.program import Program, Progress
 from splinecam_exact.kernel.rational import Point
@@ -297,7 +298,10 @@ class Subdivision:
 
     def to_networkx(self) -> networkx.Graph:
         """The dual graph: a node per face, an edge (with its `units`) per shared edge. Needs networkx."""
-        import networkx
+        try:
+            import networkx
+        except ImportError:
+            raise MissingDependency("the dual graph needs networkx: pip install 'splinecam-exact[proofs]'") from None
 
         graph = networkx.Graph()
         graph.add_nodes_from(range(len(self.cells)))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from splinecam_exact.certification import certify, check
 from splinecam_exact.domain import Polygon, Slice, square
-from splinecam_exact.kernel.errors import DomainError
+from splinecam_exact.kernel.errors import DomainError, InputError
 from splinecam_exact.network import Network
 from splinecam_exact.partitioning import partition
 
@@ -286,3 +286,20 @@ def test_a_network_of_one_input_takes_a_plane_of_strips() -> None:
     counts = partition(net, plane).counts()
     assert (counts["A"], counts["V"], counts["E"]) == (3, 8, 10)
     assert check(certify(net, plane), net, plane)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda: Polygon(None),  # type: ignore[arg-type]
+        lambda: Polygon("0,0 1,0 0,1"),
+        lambda: Polygon(square(1)),  # type: ignore[arg-type]
+        lambda: Slice.axes(0, 1, 3),  # type: ignore[arg-type]
+        lambda: Network.from_layers([([[1, 2]], None)]).evaluate(5),  # type: ignore[arg-type]
+        lambda: partition(Network.from_layers([([[1, 2]], None)]), square(1)).locate(None),  # type: ignore[arg-type]
+        lambda: partition(Network.from_layers([([[1, 2]], None)]), square(1)).locate("12"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_an_input_error(attempt: object) -> None:
+    with pytest.raises(InputError):
+        attempt()  # type: ignore[operator]
