@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -270,6 +271,69 @@ def batch_norm(**changes: Any) -> Callable[[], Any]:
     return made
 
 
+def changed(build: Any, *sizes: int, **changes: Any) -> Callable[[], Any]:
+    def made() -> Any:
+        layer = build(*sizes)
+        for name, value in changes.items():
+            setattr(layer, name, value)
+        return layer
+
+    return made
+
+
+class CallOverridden(Abs):
+    def __call__(self, x: Any) -> Any:
+        return super().__call__(x) + 1
+
+
+class CallImplOverridden(Abs):
+    def _call_impl(self, x: Any) -> Any:
+        return super()._call_impl(x) + 1
+
+
+class WrappedCallOverridden(Abs):
+    def _wrapped_call_impl(self, x: Any) -> Any:
+        return super()._wrapped_call_impl(x) + 1
+
+
+class GetAttributeOverridden(Abs):
+    def __getattribute__(self, name: str) -> Any:
+        return (lambda x: -x) if name == "forward" else super().__getattribute__(name)
+
+
+class ProxyBranching(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return torch.abs(x) if isinstance(x, torch.fx.Proxy) else -x
+
+
+class Counting(nn.Module):
+    k = 0
+
+    def forward(self, x: Any) -> Any:
+        self.k += 1
+        return torch.abs(x) if self.k < 5 else -x
+
+
+class Negating:
+    abs = staticmethod(lambda x: -x)
+
+
+class NotTorch(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return Negating.abs(x)
+
+
+class Decorated(nn.Module):
+    @torch.no_grad()
+    def forward(self, x: Any) -> Any:
+        return torch.abs(x)
+
+
+class Generating(nn.Module):
+    async def forward(self, x: Any) -> Any:
+        return torch.abs(x)
+
+
 CURVED = [
     nn.GELU,
     nn.Sigmoid,
@@ -302,7 +366,7 @@ def test_what_is_not_piecewise_linear_is_named(build: Callable[[], Any]) -> None
         (lambda: nn.Conv2d(1, 1, 1), r"\(Conv2d\) is not supported"),
         (hooked, r"\(Linear\) has hooks"),
         (prehooked, r"\(ReLU\) has hooks"),
-        (replaced_forward, r"\(Linear\) has hooks or a replaced forward"),
+        (replaced_forward, r"\(Linear\) has a replaced forward.*: del module\.forward"),
         (parametrized, r"\(ParametrizedLinear\) has a parametrization: remove it"),
         (with_weight(float("nan")), r"\(Linear\) weight\[0\]\[1\]: nan is not a finite"),
         (with_weight(float("inf"), "bias"), r"\(Linear\) bias\[1\]: inf"),
@@ -329,6 +393,24 @@ def test_what_is_not_piecewise_linear_is_named(build: Callable[[], Any]) -> None
         (lambda: nn.Linear(2, 2, dtype=torch.complex64), r"\(Linear\) has a weight of torch.complex64"),
         (lambda: nn.Linear(2, 2, device="meta"), r"\(Linear\) has a weight of torch.float32 on meta"),
         (lambda: nn.LazyLinear(2), r"\(LazyLinear\) has hooks"),
+        (changed(nn.ReLU, _call_impl=lambda x: -x), r"\(ReLU\) has a replaced _call_impl"),
+        (changed(nn.ReLU, _wrapped_call_impl=lambda x: -x), r"\(ReLU\) has a replaced _wrapped_call_impl"),
+        (changed(nn.ReLU, _slow_forward=lambda x: -x), r"\(ReLU\) has a replaced _slow_forward"),
+        (changed(nn.ReLU, __call__=lambda x: -x), r"\(ReLU\) has a replaced __call__"),
+        (changed(nn.BatchNorm1d, 2, _check_input_dim=print), r"\(BatchNorm1d\) has a replaced _check_input_dim"),
+        (changed(nn.ReLU, _compiled_call_impl=lambda x: -x), r"\(ReLU\) is compiled.*: import the module before"),
+        (CallOverridden, r"\(CallOverridden\) overrides __call__.*: use nn\.Module's own"),
+        (CallImplOverridden, r"\(CallImplOverridden\) overrides _call_impl"),
+        (WrappedCallOverridden, r"\(WrappedCallOverridden\) overrides _wrapped_call_impl"),
+        (GetAttributeOverridden, r"\(GetAttributeOverridden\) overrides __getattribute__"),
+        (ProxyBranching, r"\(ProxyBranching\) is not supported"),
+        (Counting, r"\(Counting\) is not supported"),
+        (NotTorch, r"\(NotTorch\) is not supported"),
+        (Decorated, r"\(Decorated\) is not supported"),
+        (Generating, r"\(Generating\) is not supported"),
+        (changed(nn.Hardtanh, min_val=1.0, max_val=1.0), r"\(Hardtanh\) clips to \[1\.0, 1\.0\]; min_val must be"),
+        (changed(nn.Flatten, start_dim=1.0), r"\(Flatten\) flattens dimensions 1\.0 to -1; ints are needed"),
+        (changed(nn.PReLU, weight=None), r"\(PReLU\) has a weight of type NoneType; a tensor is needed"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
@@ -363,3 +445,136 @@ def test_input_shape_is_inferred_or_asked_for() -> None:
 def test_only_modules_are_taken() -> None:
     with pytest.raises(InputError, match=r"needs a torch\.nn\.Module, not ndarray"):
         from_torch(np.zeros(3))
+
+
+@pytest.mark.parametrize("name", ["register_module_forward_hook", "register_module_forward_pre_hook", "always_called"])
+def test_hooks_on_all_modules_are_refused(name: str) -> None:
+    registry = nn.modules.module
+    if name == "always_called":
+        handle = registry.register_module_forward_hook(lambda *_: None, always_call=True)
+    else:
+        handle = getattr(registry, name)(lambda *_: None)
+    try:
+        with pytest.raises(NetworkError, match=r"torch has forward hooks on all modules .*: call \.remove\(\)"):
+            from_torch(nn.Linear(2, 2).eval())
+    finally:
+        handle.remove()
+    from_torch(nn.Linear(2, 2).eval())
+
+
+def test_attributes_set_later_are_read() -> None:
+    relu6 = changed(nn.ReLU6, min_val=-1.0, max_val=1.0)()
+    leaky = changed(nn.LeakyReLU, negative_slope=0.5)()
+    flatten = changed(nn.Flatten, start_dim=2)()
+    normal = batch_norm(eps=3.0, affine=False, track_running_stats=False)()
+    assert from_torch(relu6.eval(), (3,)).evaluate([-2, 0, 6]) == [-1, 0, 1]
+    assert from_torch(leaky.eval(), (2,)).evaluate([-2, 2]) == [-1, 2]
+    assert from_torch(normal.eval()).evaluate([2, 4]) == [1, 2]
+    with pytest.raises(NetworkError, match="needs 8 features"):
+        from_torch(nn.Sequential(flatten, nn.Linear(8, 1)).eval(), (2, 2, 2))
+
+
+def wrapped(original: Any) -> Any:
+    return functools.wraps(original)(lambda self, x: -original(self, x))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "patch", "message"),
+    [
+        (nn.ReLU, "forward", lambda self, x: -x, r"layer 1 \(ReLU\) runs a forward put in place of torch's own"),
+        (nn.ReLU, "forward", wrapped(nn.ReLU.forward), r"layer 1 \(ReLU\) runs a forward put .*: undo that"),
+        (nn.ReLU, "forward", nn.Sigmoid.forward, r"layer 1 \(ReLU\) runs a forward put in place"),
+        (nn.Sequential, "forward", lambda self, x: -x, r"the module \(Sequential\) runs a forward put in place"),
+        (nn.ReLU, "__call__", lambda self, x: -x, r"layer 1 \(ReLU\) overrides __call__"),
+        (nn.ReLU, "_call_impl", lambda self, x: -x, r"layer 1 \(ReLU\) overrides _call_impl"),
+        (nn.Module, "__call__", wrapped(nn.Module.__call__), r"the module \(Sequential\) overrides __call__"),
+        (nn.Module, "_call_impl", wrapped(nn.Module._call_impl), r"the module \(Sequential\) overrides _call_impl"),
+        (
+            nn.functional,
+            "relu",
+            lambda x, inplace: -x,
+            r"the module \(Sequential\) computes something else than its layers say \(output .* at check point",
+        ),
+        (nn.functional, "linear", lambda *_: torch.zeros(8, 3), "computes something else .*it has 3 outputs"),
+        (nn.functional, "relu", lambda x, inplace: x / 0 * 0, "computes something else .* is nan"),
+        (nn.functional, "relu", lambda x, inplace: {}[1], r"\(Sequential\) could not be run on a batch.*KeyError: 1"),
+    ],
+)
+def test_patched_torch_is_refused(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, patch: Any, message: str
+) -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU()).eval()
+    if name == "linear":
+        module = nn.Sequential(nn.Linear(2, 2)).eval()
+    monkeypatch.setattr(owner, name, patch)
+    with pytest.raises(NetworkError, match=message):
+        from_torch(module)
+
+
+def test_a_single_operation_is_known_without_source_and_without_running_it() -> None:
+    scope: dict[str, Any] = {"nn": nn, "F": nn.functional, "torch": torch}
+    for text in ("abs(x)", "torch.absolute(x)", "F.relu(x)", "F.relu(x, inplace=True)", "nn.functional.relu(x)"):
+        exec(f"class Single(nn.Module):\n  def forward(self, x):\n    'Says so.'\n    return {text}", scope)
+        expected = [0 if "relu" in text else 2, 1]
+        assert from_torch(scope["Single"]().eval(), (2,)).evaluate([-2, 1]) == expected
+    scope["abs"] = lambda x: -x
+    exec("class Single(nn.Module):\n  def forward(self, x): return abs(x)", scope)
+    with pytest.raises(NetworkError, match=r"\(Single\) is not supported: .*exactly `return torch\.abs\(x\)`"):
+        from_torch(scope["Single"]().eval(), (2,))
+
+
+def test_a_single_operation_may_be_a_variable_around_it() -> None:
+    local = torch
+
+    class Inner(nn.Module):
+        def forward(self, values: Any) -> Any:
+            return local.abs(values)
+
+    assert from_torch(Inner().eval(), (1,)).evaluate([-2]) == [2]
+    local = np
+    with pytest.raises(NetworkError, match=r"\(Inner\) is not supported"):
+        from_torch(Inner().eval(), (1,))
+
+
+def test_sequential_with_what_is_no_layer() -> None:
+    module = nn.Sequential(nn.Linear(2, 2), nn.ReLU()).eval()
+    module._modules["1"] = None
+    with pytest.raises(NetworkError, match=r"layer 1 \(NoneType\) is not a torch\.nn\.Module: remove it"):
+        from_torch(module)
+    module._modules["1"] = module
+    with pytest.raises(NetworkError, match=r"layer 1 \(Sequential\) contains itself: remove it"):
+        from_torch(module)
+
+
+def test_layers_that_change_nothing_give_the_identity() -> None:
+    for layers in ([], [nn.Identity()], [nn.Dropout(), nn.Flatten()]):
+        net = from_torch(nn.Sequential(*layers).eval(), (2,))
+        assert net.evaluate(["1/3", -2]) == [mpq(1, 3), -2]
+        assert len(net.nodes) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_values_are_checked_without_changing_the_module(dtype: Any) -> None:
+    torch.manual_seed(0)
+    layers = [nn.ReLU(inplace=True), nn.Linear(40, 60), trained_batch_norm(60), nn.LeakyReLU(0.1), nn.Linear(60, 3)]
+    module = nn.Sequential(*layers).to(dtype).eval()
+    before = {name: (value, value.clone()) for name, value in module.state_dict(keep_vars=True).items()}
+    from_torch(module)
+    for name, value in module.state_dict(keep_vars=True).items():
+        kept, copy = before[name]
+        assert value is kept
+        assert value.dtype == copy.dtype
+        assert torch.equal(value, copy)
+
+
+def test_value_check_allows_for_every_rounding() -> None:
+    for scale in (1e-320, 1e-160, 1e160, 1e308):
+        first, last = nn.Linear(2, 2, dtype=torch.float64), nn.Linear(2, 1, dtype=torch.float64)
+        normal = nn.BatchNorm1d(2, dtype=torch.float64)
+        with torch.no_grad():
+            first.weight *= scale
+            last.weight *= min(1 / scale if scale > 1e-300 else 1e308, 1e308)
+            normal.running_mean += 1e30
+            normal.bias += 1e30
+        from_torch(nn.Sequential(first, nn.ReLU(), last).eval())
+        from_torch(nn.Sequential(normal, nn.Linear(2, 1, dtype=torch.float64)).eval())

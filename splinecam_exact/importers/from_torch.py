@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from gmpy2 import mpq
+from torch import nn
 
-from splinecam_exact.arrays import ExactArray, exact
-from splinecam_exact.importers import batchnorm
-from splinecam_exact.kernel.errors import InputError, MissingDependency, NetworkError
+from splinecam_exact.arrays import ExactArray, Floats, exact
+from splinecam_exact.importers import batchnorm, torch_checks
+from splinecam_exact.kernel.errors import InputError, NetworkError
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Node, Piecewise
 
-try:
-    import torch
-    import torch.fx
-    from torch import nn
-    from torch.nn.utils import parametrize
-except ImportError:
-    raise MissingDependency("from_torch needs torch: pip install 'splinecam-exact[torch]'") from None
-
 _DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _CURVED = (
     *(nn.GELU, nn.Sigmoid, nn.Tanh, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.Mish, nn.Softmax, nn.LogSoftmax),
     *(nn.Softmin, nn.LogSigmoid, nn.Softsign, nn.Tanhshrink, nn.GLU, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
 )
-# The operations of which a module with a forward of its own may apply one: functions, and methods by name.
-_OPERATIONS: dict[object, Callable[[int], Piecewise]] = {
-    **dict.fromkeys((operator.abs, torch.abs, torch.absolute, "abs", "absolute"), Piecewise.absolute),
-    **dict.fromkeys((torch.relu, nn.functional.relu, "relu"), Piecewise.relu),
-}
 
 
 def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None) -> Network:
     """The exact network of a torch module in evaluation mode: `nn.Sequential`, nested to any depth.
 
     Inside may be Linear, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, Flatten, Identity, Dropout, BatchNorm1d, and modules
-    whose forward is a single abs or relu. The network computes, over the reals, what the module computes on a batch of
+    whose forward is exactly `return torch.abs(x)`, or the same with abs, x.abs() or relu. The network computes, over the reals, what the module computes on a batch of
     inputs of shape `input_shape` (without the batch dimension; flattened row by row); where it is None, a vector is
     taken, as long as the first Linear or BatchNorm1d needs it. Parameters in float16, bfloat16, float32 or float64 are
     the dyadic rationals they store, and so are Python floats such as a LeakyReLU's slope. BatchNorm is folded as
     `importers.batchnorm` says, which the network's conventions record.
 
     Raises NetworkError, naming the layer, for everything else: other modules (subclasses too, since their forward may
-    differ), hooks, parametrizations, training mode, NaN or infinity, shapes that do not fit.
+    differ), hooks, replaced methods, parametrizations, training mode, NaN or infinity, shapes that do not fit. At the
+    end a float64 copy of the module is run on eight points and must give the network's values, but for rounding.
 
     >>> import torch
     >>> layer = torch.nn.Linear(2, 1)
@@ -58,15 +47,21 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None) -> N
     """
     if not isinstance(module, nn.Module):
         raise InputError(f"from_torch needs a torch.nn.Module, not {type(module).__name__}")
-    layers = [(place, layer, _reader(place, layer)) for place, layer in _leaves("", module)]
-    state = _State(_input_shape(layers, input_shape))
+    torch_checks.refuse_global_hooks()
+    layers = [(place, layer, _reader(place, layer)) for place, layer in _leaves("", module, ())]
+    shape = _input_shape(layers, input_shape)
+    state = _State(shape)
     for place, layer, read in layers:
         try:
             read(state, layer)
         except NetworkError as error:
             raise NetworkError(f"{place} {error}") from None
         state.place = place
-    return Network(state.input_size, state.nodes, state.conventions)
+    if not state.nodes:
+        state.identity()
+    net = Network(state.input_size, state.nodes, state.conventions)
+    torch_checks.refuse_other_values(_place("", module), module, net, shape, state.magnitudes)
+    return net
 
 
 class _State:
@@ -78,6 +73,7 @@ class _State:
         self.place = "the input"
         self.nodes: list[Node] = []
         self.conventions: tuple[str, ...] = ()
+        self.magnitudes: dict[int, Floats] = {}  # of the terms that a module adds up and its node does not
 
     def flat(self, needed: int) -> None:
         """Check that the last output is a vector of the size needed."""
@@ -88,6 +84,10 @@ class _State:
     def affine(self, weight: ExactArray, bias: ExactArray) -> None:
         self.nodes.append(Affine((len(self.nodes),), (weight,), bias))
         self.shape = bias.shape
+
+    def identity(self) -> None:
+        """A node that changes nothing, as a network has at least one."""
+        self.nodes.append(Affine((0,), (ExactArray.of([1] * self.input_size),), ExactArray.of([0] * self.input_size)))
 
     def units(self, units: Piecewise) -> None:
         self.nodes.append(units.moved(len(self.nodes)))
@@ -126,6 +126,8 @@ def _batch_norm(state: _State, layer: nn.BatchNorm1d) -> None:
         except NetworkError as error:
             raise NetworkError(f"channel {k}: {error}") from None
     scales, shifts = zip(*folded, strict=True)
+    moved = np.array([abs(float(m)) for m in mean]) * np.abs(scales)
+    state.magnitudes[len(state.nodes)] = moved + [abs(float(b)) for b in beta]
     state.affine(ExactArray.of(scales), ExactArray.of(shifts))
     state.conventions = (batchnorm.CONVENTION,)
 
@@ -142,12 +144,17 @@ def _prelu(state: _State, layer: nn.PReLU) -> None:
 
 
 def _hardtanh(state: _State, layer: nn.Hardtanh) -> None:
-    state.units(Piecewise.hardtanh(layer.min_val, layer.max_val))
+    units = Piecewise.hardtanh(layer.min_val, layer.max_val)
+    if not layer.min_val < layer.max_val:
+        raise NetworkError(f"clips to [{layer.min_val}, {layer.max_val}]; min_val must be below max_val")
+    state.units(units)
 
 
 def _flatten(state: _State, layer: nn.Flatten) -> None:
     # Row-major order is what flattening keeps, so only the shape changes; dimension 0 is the batch.
     rank = len(state.shape) + 1
+    if not type(layer.start_dim) is type(layer.end_dim) is int:
+        raise NetworkError(f"flattens dimensions {layer.start_dim!r} to {layer.end_dim!r}; ints are needed")
     start, end = (d + rank if d < 0 else d for d in (layer.start_dim, layer.end_dim))
     if not 0 <= start <= end < rank:
         raise NetworkError(
@@ -169,7 +176,7 @@ _READERS: dict[type, _Reader] = {
     nn.Linear: _linear,
     nn.BatchNorm1d: _batch_norm,
     nn.ReLU: lambda state, layer: state.units(Piecewise.relu()),
-    nn.ReLU6: lambda state, layer: state.units(Piecewise.relu6()),
+    nn.ReLU6: _hardtanh,  # a Hardtanh whose bounds are 0 and 6, unless they were set to others
     nn.LeakyReLU: _leaky_relu,
     nn.PReLU: _prelu,
     nn.Hardtanh: _hardtanh,
@@ -183,29 +190,30 @@ def _place(name: str, module: object) -> str:
     return f"layer {name} ({type(module).__name__})" if name else f"the module ({type(module).__name__})"
 
 
-def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _leaves(name: str, module: object, around: tuple[nn.Module, ...]) -> Iterator[tuple[str, nn.Module]]:
     """The layers in the order they apply, each with its place; a shared one comes as often as it applies."""
     place = _place(name, module)
-    if module.training:
-        raise NetworkError(f"{place} is in training mode: call .eval() on the whole module first")
-    if parametrize.is_parametrized(module):
-        raise NetworkError(f"{place} has a parametrization: remove it with torch.nn.utils.parametrize")
-    if "forward" in vars(module) or any(getattr(module, hooks) for hooks in _HOOKS):
-        raise NetworkError(f"{place} has hooks or a replaced forward, which may change its output: remove them")
+    if not isinstance(module, nn.Module):
+        raise NetworkError(f"{place} is not a torch.nn.Module: remove it, or put nn.Identity() in its place")
+    if any(module is outer for outer in around):
+        raise NetworkError(f"{place} contains itself: remove it from its own layers")
+    torch_checks.refuse_changed_call(place, module)
     if type(module) is not nn.Sequential:
         yield place, module
         return
+    torch_checks.refuse_changed_forward(place, module)
     for key, child in module._modules.items():
-        yield from _leaves(f"{name}.{key}" if name else key, child)
+        yield from _leaves(f"{name}.{key}" if name else key, child, (*around, module))
 
 
 def _reader(place: str, layer: nn.Module) -> _Reader:
     if type(layer) in _READERS:
+        torch_checks.refuse_changed_forward(place, layer)
         return _READERS[type(layer)]
     if isinstance(layer, _CURVED):
         raise NetworkError(f"{place} is not piecewise linear, so the network has no partition into affine cells")
-    operation = _single_operation(layer)
-    if operation is None:
+    units = torch_checks.single_operation(layer)
+    if units is None:
         for kind in _READERS:
             if isinstance(layer, kind):
                 raise NetworkError(
@@ -213,26 +221,11 @@ def _reader(place: str, layer: nn.Module) -> _Reader:
                 )
         known = ", ".join(sorted(kind.__name__ for kind in _READERS))
         raise NetworkError(
-            f"{place} is not supported: use nn.Sequential of {known}, and modules that apply a single abs or relu"
+            f"{place} is not supported: use nn.Sequential of {known}, and modules whose forward is exactly "
+            "`return torch.abs(x)` (or abs(x), x.abs(), torch.relu(x), x.relu()); or build the network from nodes, "
+            "such as Piecewise.absolute(), with Network"
         )
-    units = operation(0)
     return lambda state, layer: state.units(units)
-
-
-def _single_operation(layer: nn.Module) -> Callable[[int], Piecewise] | None:
-    """The operation that a module's forward applies to its input, if it is a single one that is known."""
-    try:
-        nodes = list(torch.fx.symbolic_trace(layer).graph.nodes)
-    except Exception:  # the module's own code runs here, on a stand-in for a tensor, and may raise anything
-        return None
-    if [node.op for node in nodes] not in (
-        ["placeholder", kind, "output"] for kind in ("call_function", "call_method")
-    ):
-        return None
-    x, applied, output = nodes
-    if applied.args != (x,) or not set(applied.kwargs) <= {"inplace"} or output.args != (applied,):
-        return None
-    return _OPERATIONS.get(applied.target)
 
 
 def _input_shape(layers: list[tuple[str, Any, _Reader]], given: Sequence[int] | None) -> tuple[int, ...]:
@@ -241,14 +234,15 @@ def _input_shape(layers: list[tuple[str, Any, _Reader]], given: Sequence[int] | 
             raise InputError(f"input_shape must be positive sizes without the batch dimension, not {given!r}")
         return tuple(given)
     for _, layer, read in layers:
-        if read is _linear:
-            return (layer.weight.shape[-1],)
-        if read is _batch_norm:
-            return (layer.num_features,)
+        sized = layer.weight if read is _linear else layer.running_mean if read is _batch_norm else None
+        if isinstance(sized, torch.Tensor) and sized.ndim:
+            return (sized.shape[-1],)
     raise InputError("the input's size cannot be inferred without a Linear or BatchNorm1d: give input_shape")
 
 
-def _array(tensor: torch.Tensor, name: str) -> ExactArray:
+def _array(tensor: object, name: str) -> ExactArray:
+    if not isinstance(tensor, torch.Tensor):
+        raise NetworkError(f"has a {name} of type {type(tensor).__name__}; a tensor is needed")
     if tensor.is_meta or tensor.layout is not torch.strided or tensor.dtype not in _DTYPES:
         raise NetworkError(
             f"has a {name} of {tensor.dtype} on {tensor.device}; a dense floating-point tensor with data is needed"
@@ -256,6 +250,6 @@ def _array(tensor: torch.Tensor, name: str) -> ExactArray:
     return ExactArray.of(tensor.detach().to("cpu", torch.float64).numpy(), name)
 
 
-def _entries(tensor: torch.Tensor, name: str) -> list[mpq]:
+def _entries(tensor: object, name: str) -> list[mpq]:
     den, flat = _array(tensor, name).numerators()
     return [mpq(n, den) for n in flat]
