@@ -7,6 +7,7 @@ import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,18 +22,68 @@ PathLike = str | os.PathLike[str]
 _MAX_INTEGER_DIGITS = 19  # JSON integers are counts and indices here; big numbers are strings
 
 
+def printable(text: str) -> str:
+    """The text with control characters, lone surrogates and the like as escapes.
+
+    >>> printable("a\\n")
+    'a\\\\n'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(path: PathLike) -> str:
+    """A file's name for a message, which can always be printed."""
+    return printable(os.fspath(path)) or "''"
+
+
+def write_target(path: PathLike) -> tuple[Path, int | None]:
+    """The regular file that writing to `path` makes or replaces, symlinks followed, and its permissions if it exists.
+
+    Raises InputError where `path` names anything else, such as a device or a pipe, or cannot name a file.
+    """
+    name = os.fspath(path)
+    try:
+        try:
+            mode = os.stat(name).st_mode
+        except FileNotFoundError:
+            mode = None
+        target = Path(os.path.realpath(name))
+        if mode is not None and stat.S_ISDIR(mode):
+            raise InputError(f"{shown(path)}: cannot be written (a folder)")
+        if mode is not None and not stat.S_ISREG(mode):
+            raise InputError(f"{shown(path)}: is not a regular file")
+        if not name or name.endswith(os.sep) or not target.parent.is_dir():
+            raise InputError(f"{shown(path)}: cannot be written (no such {'folder' if name else 'file'})")
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
+        raise _unwritable(path, error) from None
+    return target, None if mode is None else mode & 0o777
+
+
+def _unwritable(path: PathLike, error: OSError | ValueError) -> InputError:
+    return InputError(f"{shown(path)}: cannot be written ({getattr(error, 'strerror', None) or error})")
+
+
 @contextmanager
 def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
     """A binary file that appears under `path` only when the block ends well.
 
     The bytes go to a temporary file in the same folder, which replaces `path` in one step at the end. Whatever
-    interrupts the block, Ctrl-C included, leaves `path` as it was and no temporary file. Raises InputError where the
-    folder cannot be written to.
+    interrupts the block, Ctrl-C included, leaves `path` as it was and no temporary file. Where `path` is a symlink,
+    the file that it leads to is written; a file that exists keeps its permissions. Raises InputError where the folder
+    cannot be written to, or `path` is a device, a pipe or anything else that is not a regular file.
     """
-    target = Path(path)
+    target, mode = write_target(path)
     temporary = target.with_name(f".{secrets.token_hex(12)}.tmp")
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o666 if mode is None else mode)
+
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "xb", opener=opener) as file:
+            if mode is not None:
+                os.chmod(temporary, mode)  # also what the umask took away
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -41,16 +92,20 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise InputError(f"{target}: cannot be written ({error.strerror or error})") from error
+            raise _unwritable(path, error) from error
         raise
 
 
 def read_bytes(path: PathLike) -> bytes:
-    """The content of a file; InputError where it cannot be read."""
+    """The content of a file or a pipe; InputError where it cannot be read, and for devices, which may have no end."""
     try:
-        return Path(path).read_bytes()
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+            with open(path, "rb") as file:
+                return file.read()
     except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
-        raise InputError(f"{os.fspath(path)}: cannot be read ({getattr(error, 'strerror', error)})") from None
+        raise InputError(f"{shown(path)}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    raise InputError(f"{shown(path)}: cannot be read (a device)")
 
 
 def read_text(path: PathLike) -> str:
@@ -58,7 +113,7 @@ def read_text(path: PathLike) -> str:
     try:
         return read_bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FileFormatError(f"{os.fspath(path)}, byte {error.start}", "is not UTF-8 text") from None
+        raise FileFormatError(f"{shown(path)}, byte {error.start}", "is not UTF-8 text") from None
 
 
 def parse_npy(data: bytes, place: str) -> np.ndarray[Any, Any]:
@@ -87,13 +142,21 @@ def read_json(path: PathLike, fraction: Callable[[str], Any] | None = None) -> A
     `fraction` turns the text of a number with a point or an exponent into a value; without it such numbers are
     refused, since a decimal in JSON is read differently by different readers. Raises FileFormatError.
     """
-    place = os.fspath(path)
+    place = shown(path)
 
     def refuse(text: str) -> NoReturn:
         raise FileFormatError(place, f"the number {text[:40]} is not allowed here")
 
     def integer(text: str) -> int:
-        return int(text) if len(text) <= _MAX_INTEGER_DIGITS else refuse(text)
+        digits = len(text.lstrip("-"))
+        if digits <= _MAX_INTEGER_DIGITS:
+            return int(text)
+        start = text if len(text) <= 40 else f"{text[:40]}..."
+        raise FileFormatError(
+            place,
+            f"the integer {start} is not allowed here: it has {digits} digits, {_MAX_INTEGER_DIGITS} are the most "
+            "(a larger number is written as a string)",
+        )
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}

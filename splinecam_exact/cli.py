@@ -1,17 +1,20 @@
-"""The command line. Exit codes: 0 verified or done, 1 refuted, 2 undecided, 3 bad input or usage, 130 Ctrl-C."""
+"""The command line. Exit codes: 0 verified or done, 1 refuted, 2 undecided, 3 bad input, 70 a bug, 130 Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from splinecam_exact.cli_output import CODES, Output, Result
 from splinecam_exact.kernel.errors import SplinecamError, Undecided
 
 BAD_INPUT = 3
+BUG = 70  # EX_SOFTWARE; Python's own code for an exception is 1, which means refuted here
 INTERRUPTED = 130
 
 _DOMAIN = """\
@@ -25,9 +28,18 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports errors by raising, so that `main` chooses the exit code and the form."""
+    """Reports errors by raising, so that `main` chooses the exit code and the form.
+
+    A word such as "-1,0" or "-x.npz", which begins with one minus and no option of the command, is a value.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._negative_number_matcher = re.compile(r"-(?:[0-9]|[^-].)", re.DOTALL)
 
     def error(self, message: str) -> NoReturn:
+        if found := re.fullmatch(r"argument (?:.*/)?(--[a-z-]+): expected one argument", message):
+            message += f"; where that begins with '-', write it as {found[1]}=-..."
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
@@ -35,7 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (by default this process's) and return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     output = Output(as_json="--json" in words)
-    code = _run(words, output)
+    try:
+        code = _run(words, output)
+    except Exception as error:
+        output.crash(error)
+        return BUG
     return BAD_INPUT if output.lost else code
 
 
@@ -51,7 +67,9 @@ def _run(words: list[str], output: Output) -> int:
         command = getattr(import_module(f"splinecam_exact.{args.module}"), args.command)
         result: Result = command(args, output)
     except UsageError as error:
-        output.fail(_error("UsageError", error))
+        odd = [word for word in words if re.match("-[^-]", word) and os.path.lexists(word)]
+        hint = f" (the file {odd[0]} is written ./{odd[0]})" if odd else ""
+        output.fail(_error("UsageError", f"{error}{hint}"))
         return BAD_INPUT
     except (Undecided, MemoryError) as error:
         reason = str(error) or "there is not enough memory"
@@ -82,7 +100,8 @@ def parser() -> Parser:
     top = Parser(
         prog="splinecam-exact",
         description="Exact, certified partitions of piecewise linear networks on two-dimensional polygons.",
-        epilog="exit codes: 0 verified or done, 1 refuted, 2 undecided (a limit was reached), 3 bad input or usage.\n"
+        epilog="exit codes: 0 verified or done, 1 refuted, 2 undecided (a limit was reached), 3 bad input or usage,\n"
+        "70 a bug in this program (please report it), 130 interrupted.\n"
         "Start with: splinecam-exact demo",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -241,7 +260,10 @@ def _domain(command: Parser) -> None:
     )
     plane.add_argument("--axes", metavar="I,J", help="the plane of the inputs I and J (from 0), the others fixed")
     group.add_argument(
-        "--at", metavar='"V0 V1 ..."', help="with --axes: the fixed inputs (_ for I and J); .nnet: by default mid-range"
+        "--at",
+        metavar='"V0 V1 ..."',
+        help="with --axes: a value for each input; those of I and J are not used and may be _; .nnet: by default "
+        "mid-range",
     )
 
 
@@ -249,7 +271,12 @@ def _limits(command: Parser, *, cells: bool) -> None:
     group = command.add_argument_group("limits", "Beyond a limit the answer is: undecided.")
     group.add_argument("--time-limit", metavar="SECONDS", type=float, help="of the computation")
     if cells:
-        group.add_argument("--max-cells", metavar="N", type=int)
+        group.add_argument(
+            "--max-cells",
+            metavar="N",
+            type=int,
+            help="at any time; in layers of maxima it counts before cells of one arg-max are merged",
+        )
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from gmpy2 import mpq
 
-from splinecam_exact._files import PathLike
+from splinecam_exact._files import PathLike, shown, write_target
 from splinecam_exact._text import parse_number
 from splinecam_exact.certification import Certificate
 from splinecam_exact.domain import Polygon, Slice, square
@@ -85,6 +86,9 @@ def _axes(args: argparse.Namespace, net: Network, polygon: Polygon | None) -> Sl
         at = [None if word == "_" else _number(word, "--at") for word in args.at.replace(",", " ").split()]
         if len(at) != net.input_size:
             raise InputError(f"--at has {len(at)} entries, the network has {net.input_size} inputs")
+        for k, value in enumerate(at):
+            if value is None and k not in (i, j) and max(i, j) < len(at):
+                raise InputError(f"--at gives no value to input {k}: of --axes {i},{j} only these two may be _")
     elif net.input_size == 2:
         at = [None, None]
     elif box is None:
@@ -148,25 +152,26 @@ def check_outputs(args: argparse.Namespace, outputs: Iterable[PathLike | None]) 
     """Raise InputError, before the work and not after it, where a file cannot be written or would replace an input."""
     inputs = [Path(name) for name in (args.model, args.slice, args.through) if name is not None]
     seen: set[Path] = set()
-    for path in (Path(name) for name in outputs if name is not None):
+    for path in (name for name in outputs if name is not None):
+        target, _ = write_target(path)
+        if target in seen:
+            raise InputError(f"{shown(path)}: would be written twice")
+        seen.add(target)
         try:
-            if path.is_dir() or not path.parent.is_dir():
-                raise InputError(f"{path}: cannot be written ({'a folder' if path.is_dir() else 'no such folder'})")
-            if path.resolve() in seen:
-                raise InputError(f"{path}: would be written twice")
-            seen.add(path.resolve())
-            if path.exists() and any(known.exists() and path.samefile(known) for known in inputs):
-                raise InputError(f"{path}: is an input of this command, and would be overwritten")
+            overwritten = target.exists() and any(known.exists() and target.samefile(known) for known in inputs)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+            raise InputError(f"{shown(path)}: cannot be written ({error.strerror})") from None
+        if overwritten:
+            raise InputError(f"{shown(path)}: is an input of this command, and would be overwritten")
 
 
 def check_command(args: argparse.Namespace, certificate: PathLike) -> str:
-    """The command that checks a certificate against the network and the domain of these options."""
-    words = ["splinecam-exact", "check", str(certificate), "--model", args.model]
+    """The command that checks a certificate against the network and the domain of these options, for a shell."""
+    name = os.fspath(certificate)
+    words = ["splinecam-exact", "check", shlex.quote(f"./{name}" if name.startswith("-") else name)]
+    for option in ("model", "numbers", "square", "polygon", "slice", "through", "axes", "at"):
+        if getattr(args, option) is not None:
+            words.append(f"--{option}={shlex.quote(getattr(args, option))}")
     if args.normalize is not None:
         words.append("--normalize" if args.normalize else "--no-normalize")
-    for name in ("numbers", "square", "polygon", "slice", "through", "axes", "at"):
-        if getattr(args, name) is not None:
-            words += [f"--{name}", getattr(args, name)]
-    return shlex.join(words)
+    return " ".join(words)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
+
+from splinecam_exact._files import printable
 
 if TYPE_CHECKING:
     from splinecam_exact.kernel.program import Progress
@@ -64,6 +67,15 @@ class Output:
         self._write(sys.stderr, f"splinecam-exact: error: {result['message']}")
         self.finish(result)
 
+    def crash(self, error: Exception) -> None:
+        """A bug: where it happened, on stderr, with what to do about it; and the result for programs."""
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self._write(sys.stderr, line)
+        self._write(
+            sys.stderr, "splinecam-exact: this is a bug in splinecam-exact: please report it, with the lines above"
+        )
+        self.finish({"status": "error", "error": type(error).__name__, "message": str(error)})
+
     @contextmanager
     def progress(self) -> Iterator[Progress | None]:
         """A progress callback that draws a bar, removed at the end of the block; or None."""
@@ -90,10 +102,9 @@ class Output:
         """
         if stream is None:  # closed by whoever started the process
             return
-        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
         encoding = stream.encoding or "utf-8"
         try:
-            stream.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            stream.write(printable(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
             stream.flush()
         except OSError as error:
             # The rest goes to nowhere, what is in the stream's buffer included: Python flushes that at exit.

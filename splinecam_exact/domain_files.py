@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any
 
 from gmpy2 import mpq
 
-from splinecam_exact._files import PathLike, parse_npy, read_bytes, read_json
+from splinecam_exact._files import PathLike, parse_npy, read_bytes, read_json, shown
 from splinecam_exact._text import parse_number
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.kernel.errors import DomainError, FileFormatError, InputError
@@ -37,7 +36,7 @@ def parse_polygon(text: str) -> Polygon:
 
 def slice_from_npy(path: PathLike, polygon: Polygon | None = None) -> Slice:
     """The slice through the three rows of a .npy array of shape (3, d), each float being what it stores."""
-    place = os.fspath(path)
+    place = shown(path)
     points = parse_npy(read_bytes(path), place)
     if points.ndim != 2 or len(points) != 3:
         raise FileFormatError(place, f"has shape {points.shape}; (3, d) is needed, a point in each row")
@@ -53,7 +52,7 @@ def read_slice(path: PathLike) -> Slice:
     tenth), or a hex float. A JSON number with a fraction is taken only where its decimal value is exactly a float64,
     so that it means the same to every reader: 0.5 is, 0.1 is not. Raises FileFormatError and DomainError.
     """
-    place = os.fspath(path)
+    place = shown(path)
 
     def fraction(text: str) -> mpq:
         return _unambiguous(text, place)
@@ -77,6 +76,11 @@ def read_slice(path: PathLike) -> Slice:
         if not isinstance(axes, list) or len(axes) != 2:
             raise FileFormatError(f"{place}: axes", "must be two coordinates' numbers, counted from 0")
         at = [x if x is None else _number(x, f"{place}: at[{k}]") for k, x in _items(obj, "at", place)]
+        for k, x in enumerate(at):
+            if x is None and k not in axes:
+                raise FileFormatError(
+                    f"{place}: at[{k}]", f"is null, but only the inputs {axes[0]} and {axes[1]} vary: give its value"
+                )
         return Slice.axes(axes[0], axes[1], at, polygon)
     basis = [_numbers(vector, f"{place}: basis[{k}]") for k, vector in _items(obj, "basis", place)]
     return Slice(_numbers(obj["origin"], f"{place}: origin"), basis, polygon)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from splinecam_exact._files import PathLike, atomic_write
+from splinecam_exact._files import PathLike, atomic_write, shown
 from splinecam_exact.arrays import exact
 from splinecam_exact.decision import Decision, Segments, decision
 from splinecam_exact.half_edges import OUTER
@@ -76,6 +76,10 @@ def plot(
     ['origin']
     """
     require_matplotlib()
+    if not isinstance(part, Subdivision):
+        raise InputError(
+            f"a {type(part).__name__} was given, not a Subdivision: first partition, as in plot(partition(net, domain))"
+        )
     if path is not None:
         check_format(path)
     if isinstance(boundary, str):
@@ -102,7 +106,7 @@ def plot(
 def check_format(path: PathLike) -> None:
     """Raise InputError unless the suffix is one of a picture."""
     if Path(path).suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: a picture's name must end in one of {', '.join(FORMATS)}")
+        raise InputError(f"{shown(path)}: a picture's name must end in one of {', '.join(FORMATS)}")
 
 
 def save_figure(figure: Figure, path: PathLike) -> None:
@@ -135,8 +139,13 @@ def _new_axes(low: NDArray[np.float64], high: NDArray[np.float64]) -> Axes:
 def _extent(coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     size = abs(coordinates).max()
-    if not size < _LARGEST or (high - low).min() <= _FINEST * size or (high - low).min() < 1 / _LARGEST:
-        raise InputError("the domain is too large, or too small so far from 0, for a picture in float64")
+    width = (high - low).min()
+    if not size < _LARGEST:
+        raise InputError("the domain is too large to draw in float64")
+    if size < 1 / _LARGEST:
+        raise InputError("the domain is too small to draw in float64")
+    if width <= _FINEST * size or width < 1 / _LARGEST:
+        raise InputError("the domain is too narrow, or too small so far from 0, to draw in float64")
     return low, high
 
 

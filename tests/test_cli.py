@@ -69,6 +69,26 @@ def test_certify_names_the_command_that_checks(run: Runner) -> None:
         assert run(*shlex.split(command)[1:]).code == 0
 
 
+def test_command_that_checks_is_right_whatever_the_names(run: Runner) -> None:
+    os.rename("cube.npz", "-it's mine.npz")
+    os.rename("points.npy", "-points.npy")
+    for words in (
+        ("--axes", "1,2", "--at", "-1/2,_,_", "--square", "2"),
+        ("--through", "-points.npy", "--polygon", "-1,0 0,0 0,1"),
+    ):
+        ended = run("certify", "-it's mine.npz", *words, "-o", "-a b.cert")
+        assert ended.code == 0
+        command = ended.out.split("check it")[1].strip()
+        assert run(*shlex.split(command)[1:]).code == 0
+
+
+def test_values_may_begin_with_a_minus(run: Runner) -> None:
+    pytest.importorskip("matplotlib", reason="draws a picture")
+    assert run("plot", "net.json", "--square", "1", "--mark", "-0.5,0.5", "-o", "-picture.png").code == 0
+    assert run("plot", "net.json", "--square", "1", "--mark", "-.5,-1/2", "--output", "-other.png").code == 0
+    assert Path("-picture.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("method", ["witness", "rebuild"])
 def test_false_certificate_is_refuted_at_a_place(run: Runner, method: str) -> None:
     run("certify", "net.json", "--square", "1", "-o", "net.cert")
@@ -192,6 +212,10 @@ def test_info_of_nnet_shows_the_input_box_and_both_choices(run: Runner) -> None:
         (("net.json", "--square", "0.1"), sx.square("1/10")),
         (("net.json", "--polygon", "-1,-1 1,-1 0,1e-1"), sx.Polygon([(-1, -1), (1, -1), (0, "1/10")])),
         (("net.json", "--axes", "1,0"), sx.Slice.axes(1, 0, [None, None])),
+        (("net.json", "--polygon", "-1,-1 1,-1 0,1"), sx.Polygon([(-1, -1), (1, -1), (0, 1)])),
+        (("cube.npz", "--axes", "0,2", "--at", "_,-1/2,_"), sx.Slice.axes(0, 2, [None, "-1/2", None])),
+        (("cube.npz", "--axes", "1,2", "--at", "-1/2,_,_"), sx.Slice.axes(1, 2, ["-1/2", None, None])),
+        (("cube.npz", "--axes", "1,2", "--at=-1/2,_,_"), sx.Slice.axes(1, 2, ["-1/2", None, None])),
         (("cube.npz", "--axes", "0,2", "--at", "_ 0.5 7"), sx.Slice.axes(0, 2, [None, "1/2", None])),
         (("cube.npz", "--through", "points.npy"), sx.Slice.through([0, 0, 0], [1, 0, 0], [0, 1, 0.5])),
         (
@@ -231,7 +255,8 @@ def test_domain_is_the_one_that_the_options_name(
         (("cube.npz", "--square", "1"), "choose a plane"),
         (("cube.npz", "--axes", "0,1"), "--at"),
         (("cube.npz", "--axes", "0,1", "--at", "1 2"), "2 entries"),
-        (("cube.npz", "--axes", "0,1", "--at", "_ _ _"), "of type NoneType"),
+        (("cube.npz", "--axes", "0,1", "--at", "_ _ _"), "--at gives no value to input 2"),
+        (("cube.npz", "--axes", "0,3", "--at", "_ _ _"), "no coordinate 3"),
         (("cube.npz", "--axes", "0,1", "--at", "0 0 nan"), "'nan' is not a decimal number"),
         (("cube.npz", "--axes", "0,3", "--at", "0 0 0"), "no coordinate 3"),
         (("cube.npz", "--axes", "0,0", "--at", "0 0 0"), "must differ"),
@@ -261,9 +286,23 @@ def test_domain_is_the_one_that_the_options_name(
         (("net.json", "--square", "1", "--save", "net.json"), "would be overwritten"),
         (("net.json", "--square", "1", "--save", "x.png", "--plot", "x.png"), "written twice"),
         (("net.json", "--square", "1", "--save", "x" * 300), "cannot be written"),
+        (("net.json", "--square", "1", "--save", ""), "cannot be written"),
+        (("net.json", "--square", "1", "--save", "/"), "a folder"),
+        (("net.json", "--square", "1", "--save", "x\0"), "cannot be written"),
+        (("net.json", "--square", "1", "--save", "fifo"), "fifo: is not a regular file"),
+        (("net.json", "--square", "1", "--save", "to-fifo"), "to-fifo: is not a regular file"),
+        (("net.json", "--square", "1", "--save", "to-net"), "would be overwritten"),
+        (("net.json", "--square", "1", "--save", "to-new", "--plot", "new.png"), "written twice"),
+        (("net.json", "--square", "1", "--save", "-o"), "write it as --save=-"),
+        (("net.json", "--square", "1", "--save", "--x"), "write it as --save=-"),
+        (("-h.json", "--square", "1"), "./-h.json"),
     ],
 )
 def test_bad_input_ends_in_one_line(run: Runner, words: Sequence[str], message: str) -> None:
+    os.mkfifo("fifo")
+    Path("-h.json").touch()
+    for link, target in (("to-fifo", "fifo"), ("to-net", "net.json"), ("to-new", "new.png")):
+        os.symlink(target, link)
     before = sorted(os.listdir())
     found = run("partition", *words)
     assert found.code == 3

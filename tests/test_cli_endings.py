@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import Runner, runner, spawn, write_inputs
+from gmpy2 import mpq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -121,13 +122,33 @@ def test_progress_is_shown_when_asked_for_and_goes_to_stderr(run: Runner) -> Non
     assert "%|" not in run("partition", "net.json", "--square", "1").err
 
 
-def test_unexpected_errors_are_not_hidden(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bug_is_shown_and_has_a_code_of_its_own(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("a bug")
+        raise ZeroDivisionError("a bug\x1b")
 
     monkeypatch.setattr(splinecam_exact.cli_commands, "partition_of", broken)
-    with pytest.raises(ZeroDivisionError):
-        run("partition", "net.json", "--square", "1")
+    found = run("partition", "net.json", "--square", "1")
+    assert (found.code, found.out) == (70, "")
+    assert found.err.startswith("Traceback (most recent call last):\n")
+    assert "ZeroDivisionError: a bug\\x1b\n" in found.err
+    assert "report" in found.err.splitlines()[-1]
+    as_json = run("partition", "net.json", "--square", "1", "--json")
+    assert (as_json.code, as_json.err) == (70, found.err)
+    assert as_json.json == {"status": "error", "error": "ZeroDivisionError", "message": "a bug\x1b"}
+
+
+def test_bug_in_the_result_is_a_bug_too(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splinecam_exact.cli_commands, "_time", lambda *_: mpq(1))  # json.dumps knows no mpq
+    found = run("partition", "net.json", "--square", "1", "--json")
+    assert (found.code, found.json["error"]) == (70, "TypeError")
+
+
+def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split("exit codes: ")[1].split())
+    for code in ("0 verified or done", "1 refuted", "2 undecided", "3 bad input", "70 a bug", "130 interrupted"):
+        assert code in text
 
 
 def test_errors_of_the_package_end_with_a_code(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,6 +104,13 @@ def test_what_describes_no_slice_is_refused(tmp_path: Path, text: str, message: 
         read(tmp_path, text)
 
 
+def test_fixed_coordinate_without_a_value_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "slice.json"
+    path.write_text('{"axes": [0, 1], "at": [null, 5, null]}')
+    with pytest.raises(FileFormatError, match=r"at\[2\]: is null, but only the inputs 0 and 1 vary"):
+        read_slice(path)
+
+
 def test_npy_holds_three_points(tmp_path: Path) -> None:
     points = np.array([[0, 0, 0], [0.1, 0, 1], [0, 1, 0]], dtype=np.float32)
     np.save(tmp_path / "p.npy", points)

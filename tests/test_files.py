@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import stat
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from gmpy2 import mpq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splinecam_exact._files import atomic_write, parse_npy, read_json, read_text
+from splinecam_exact._files import atomic_write, parse_npy, read_bytes, read_json, read_text
 from splinecam_exact._text import parse_number
 from splinecam_exact.kernel.errors import FileFormatError, InputError
 
@@ -55,6 +58,106 @@ def test_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to(fifo)
+    for path in (fifo, link):
+        with pytest.raises(InputError, match=f"{path.name}: is not a regular file"), atomic_write(path) as file:
+            file.write(b"new")
+    assert fifo.is_fifo()
+    assert link.is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_symlink_stays_and_its_target_is_written(tmp_path: Path, existing: bool) -> None:
+    (tmp_path / "there").mkdir()
+    target, link, chain = tmp_path / "there" / "x", tmp_path / "link", tmp_path / "chain"
+    if existing:
+        target.write_text("old")
+    link.symlink_to("there/x")
+    chain.symlink_to("link")
+    with atomic_write(chain) as file:
+        file.write(b"new")
+    assert target.read_text() == "new"
+    assert (chain.is_symlink(), link.is_symlink(), target.is_symlink()) == (True, True, False)
+    assert list((tmp_path / "there").iterdir()) == [target]
+
+
+def test_symlinks_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(InputError, match="a: cannot be written"), atomic_write(tmp_path / "a"):
+        pass
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o666, 0o755])
+def test_existing_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    target = tmp_path / "x"
+    target.write_text("old")
+    target.chmod(mode)
+    with atomic_write(target) as file:
+        assert not stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~mode  # never readable by more, not for a moment
+        file.write(b"new")
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+def test_new_file_has_the_usual_permissions(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with atomic_write(tmp_path / "x"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("name", ["", "/", ".", "a\0b", "a/", "\ud800"])
+def test_names_that_no_file_can_have_are_bad_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="cannot be written") as refused, atomic_write(name):
+        pass
+    assert str(refused.value).isprintable()
+    with pytest.raises(InputError, match="cannot be read") as refused:
+        read_bytes(name)
+    assert str(refused.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unprintable_names_are_shown_escaped(tmp_path: Path) -> None:
+    for name, shown in (("a\udcff", "a\\udcff"), ("a\nb", "a\\nb"), ("\x1b[2J", "\\x1b[2J")):
+        path = tmp_path / name
+        with pytest.raises(InputError) as refused:
+            read_text(path)
+        assert f"{shown}: cannot be read" in str(refused.value)
+        path.write_bytes(b"\xff")
+        with pytest.raises(FileFormatError) as refused:
+            read_json(path)
+        assert f"{shown}, byte 0" in str(refused.value)
+        path.write_bytes(b"[1.5]")
+        with pytest.raises(FileFormatError) as refused:
+            read_json(path)
+        assert f"{shown}: the number" in str(refused.value)
+        with pytest.raises(InputError) as refused, atomic_write(path / "x"):
+            pass
+        assert str(refused.value).isprintable()
+
+
+def test_device_is_not_read() -> None:
+    with pytest.raises(InputError, match="cannot be read .a device"):
+        read_bytes(os.devnull)  # its likes, /dev/zero above all, have no end
+
+
+def test_pipe_is_read(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=fifo.write_bytes, args=(b"content",), daemon=True)
+    writer.start()
+    assert read_bytes(fifo) == b"content"
+    writer.join(timeout=10)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -63,7 +166,8 @@ def test_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         (b"[1e5]", "1e5 is not allowed"),
         (b"[NaN]", "NaN is not allowed"),
         (b"[-Infinity]", "-Infinity is not allowed"),
-        (b"[" + b"9" * 5000 + b"]", "is not allowed"),
+        (b"[" + b"9" * 5000 + b"]", r"9999\.\.\. is not allowed here: it has 5000 digits, 19 are the most"),
+        (b"[-12345678901234567890]", "-12345678901234567890 is not allowed here: it has 20 digits"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"a": 1', "line 1, column 8"),
         (b"[1] 2", "line 1, column 5"),
@@ -80,8 +184,8 @@ def test_json_is_read_strictly(tmp_path: Path, content: bytes, message: str) -> 
 
 def test_json_numbers_with_a_fraction_go_to_the_caller(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    path.write_text("[0.10, 1e2, -3]")
-    assert read_json(path, str) == ["0.10", "1e2", -3]
+    path.write_text("[0.10, 1e2, -3, -1234567890123456789]")
+    assert read_json(path, str) == ["0.10", "1e2", -3, -1234567890123456789]
 
 
 def test_unreadable_file_is_named(tmp_path: Path) -> None:

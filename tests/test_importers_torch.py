@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -204,6 +206,10 @@ class Shifted(nn.Linear):
         return super().forward(x) + 1
 
 
+class Renamed(nn.ReLU):
+    pass
+
+
 class Branching(nn.Module):
     def forward(self, x: Any) -> Any:
         return torch.abs(x) if x.sum() > 0 else x
@@ -358,6 +364,7 @@ def test_what_is_not_piecewise_linear_is_named(build: Callable[[], Any]) -> None
     ("build", "message"),
     [
         (lambda: Shifted(2, 2), r"\(Shifted\) is a subclass of Linear, so its forward may differ"),
+        (Renamed, r"\(Renamed\) is a subclass of ReLU, so its forward may differ: use that class"),
         (Branching, r"\(Branching\) is not supported: use nn.Sequential of BatchNorm1d, .*ReLU6, and modules"),
         (Raising, r"\(Raising\) is not supported"),
         (TwoInputs, r"\(TwoInputs\) is not supported"),
@@ -578,3 +585,9 @@ def test_value_check_allows_for_every_rounding() -> None:
             normal.bias += 1e30
         from_torch(nn.Sequential(first, nn.ReLU(), last).eval())
         from_torch(nn.Sequential(normal, nn.Linear(2, 1, dtype=torch.float64)).eval())
+
+
+def test_missing_torch_is_named() -> None:
+    program = "import sys; sys.modules['torch'] = None; import splinecam_exact; splinecam_exact.from_torch"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "MissingDependency: from_torch needs torch: pip install" in done.stderr

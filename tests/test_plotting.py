@@ -300,8 +300,25 @@ def test_bad_input_is_refused(part: sx.Subdivision, options: dict[str, object], 
 )
 def test_domain_that_float64_cannot_show_is_refused(corners: list[tuple[object, object]]) -> None:
     part = sx.partition(FOUR_CELLS, sx.Polygon(corners))
-    with pytest.raises(sx.InputError, match="picture in float64"):
+    with pytest.raises(sx.InputError, match="to draw in float64"):
         plotting.plot(part)
+
+
+def test_reason_why_a_domain_cannot_be_drawn_is_said() -> None:
+    net = sx.from_layers([([[1, 0]], [0])])
+    for domain, message in (
+        (sx.square("1e-300"), "too small to draw in float64"),
+        (sx.square("1e300"), "too large to draw in float64"),
+        (sx.Polygon([(10**20, 0), (10**20 + 1, 0), (10**20, 1)]), "too narrow"),
+    ):
+        with pytest.raises(InputError, match=message):
+            sx.plot(sx.partition(net, domain))
+
+
+@pytest.mark.parametrize("thing", [FOUR_CELLS, SQUARE, None])
+def test_what_is_no_subdivision_is_refused(thing: sx.Subdivision) -> None:
+    with pytest.raises(InputError, match=r"not a Subdivision: .*partition"):
+        sx.plot(thing)
 
 
 def test_missing_matplotlib_names_the_extra(part: sx.Subdivision, monkeypatch: pytest.MonkeyPatch) -> None:

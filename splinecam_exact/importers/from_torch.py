@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from gmpy2 import mpq
-from torch import nn
 
 from splinecam_exact.arrays import ExactArray, Floats, exact
-from splinecam_exact.importers import batchnorm, torch_checks
-from splinecam_exact.kernel.errors import InputError, NetworkError
+from splinecam_exact.importers import batchnorm
+from splinecam_exact.kernel.errors import InputError, MissingDependency, NetworkError
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Node, Piecewise
+
+try:
+    import torch
+    from torch import nn
+except ImportError:
+    raise MissingDependency("from_torch needs torch: pip install 'splinecam-exact[torch]'") from None
+
+from splinecam_exact.importers import torch_checks
 
 _DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _CURVED = (
@@ -28,11 +34,12 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None) -> N
     """The exact network of a torch module in evaluation mode: `nn.Sequential`, nested to any depth.
 
     Inside may be Linear, ReLU, LeakyReLU, PReLU, ReLU6, Hardtanh, Flatten, Identity, Dropout, BatchNorm1d, and modules
-    whose forward is exactly `return torch.abs(x)`, or the same with abs, x.abs() or relu. The network computes, over the reals, what the module computes on a batch of
-    inputs of shape `input_shape` (without the batch dimension; flattened row by row); where it is None, a vector is
-    taken, as long as the first Linear or BatchNorm1d needs it. Parameters in float16, bfloat16, float32 or float64 are
-    the dyadic rationals they store, and so are Python floats such as a LeakyReLU's slope. BatchNorm is folded as
-    `importers.batchnorm` says, which the network's conventions record.
+    whose forward is exactly `return torch.abs(x)`, or the same with abs, x.abs() or relu. The network computes, over
+    the reals, what the module computes on a batch of inputs of shape `input_shape` (without the batch dimension;
+    flattened row by row); where it is None, a vector is taken, as long as the first Linear or BatchNorm1d needs it.
+    Parameters in float16, bfloat16, float32 or float64 are the dyadic rationals they store, and so are Python floats
+    such as a LeakyReLU's slope. BatchNorm is folded as `importers.batchnorm` says, which the network's conventions
+    record.
 
     Raises NetworkError, naming the layer, for everything else: other modules (subclasses too, since their forward may
     differ), hooks, replaced methods, parametrizations, training mode, NaN or infinity, shapes that do not fit. At the
