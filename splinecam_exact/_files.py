@@ -44,14 +44,17 @@ def write_target(path: PathLike) -> tuple[Path, int | None]:
     name = os.fspath(path)
     try:
         try:
-            mode = os.stat(name).st_mode
+            found = os.stat(name)
         except FileNotFoundError:
-            mode = None
+            found = None
+        mode = None if found is None else found.st_mode
         target = Path(os.path.realpath(name))
         if mode is not None and stat.S_ISDIR(mode):
             raise InputError(f"{shown(path)}: cannot be written (a folder)")
         if mode is not None and not stat.S_ISREG(mode):
             raise InputError(f"{shown(path)}: is not a regular file")
+        if found is not None and _is_printed_to(found):  # by way of /dev/stdout, say
+            raise InputError(f"{shown(path)}: cannot be written (what this command prints goes there)")
         if not name or name.endswith(os.sep) or not target.parent.is_dir():
             raise InputError(f"{shown(path)}: cannot be written (no such {'folder' if name else 'file'})")
     except InputError:
@@ -59,6 +62,14 @@ def write_target(path: PathLike) -> tuple[Path, int | None]:
     except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
         raise _unwritable(path, error) from None
     return target, None if mode is None else mode & 0o777
+
+
+def _is_printed_to(file: os.stat_result) -> bool:
+    for descriptor in (1, 2):
+        with suppress(OSError):  # it is closed
+            if os.path.samestat(os.fstat(descriptor), file):
+                return True
+    return False
 
 
 def _unwritable(path: PathLike, error: OSError | ValueError) -> InputError:

@@ -139,11 +139,11 @@ def _new_axes(low: NDArray[np.float64], high: NDArray[np.float64]) -> Axes:
 def _extent(coordinates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     size = abs(coordinates).max()
-    width = (high - low).min()
     if not size < _LARGEST:
         raise InputError("the domain is too large to draw in float64")
     if size < 1 / _LARGEST:
         raise InputError("the domain is too small to draw in float64")
+    width = (high - low).min()
     if width <= _FINEST * size or width < 1 / _LARGEST:
         raise InputError("the domain is too narrow, or too small so far from 0, to draw in float64")
     return low, high

@@ -174,10 +174,12 @@ def test_refutation_names_the_missing_corner_by_its_number(corner: int) -> None:
 def test_slots_hold_the_largest_values(scale: int, digits: int) -> None:
     """All bits of a coordinate and of a weight set: the values are as near to their bounds as they come."""
     r = 2 ** (3 * digits) - 1
-    net = sx.from_layers([([[scale, 0], [0, scale], [scale, scale]], [0, 0, r]), ([[scale, scale, 1]], [scale])])
-    part = sx.partition(net, sx.square(r))
-    verdict = sx.check(sx.Certificate(part.certificate()), net, sx.square(r))
-    assert (verdict.status, verdict.counts) == ("verified", part.counts())
+    tight = sx.from_layers([([[scale, 0], [0, scale]], None), ([[1, 0], [0, 1]], None)])
+    loose = sx.from_layers([([[scale, 0], [0, scale], [scale, scale]], [0, 0, r]), ([[scale, scale, 1]], [scale])])
+    for net in (tight, loose):
+        part = sx.partition(net, sx.square(r))
+        verdict = sx.check(sx.Certificate(part.certificate()), net, sx.square(r))
+        assert (verdict.status, verdict.counts) == ("verified", part.counts())
 
 
 def test_more_units_than_bits_in_a_slot_and_more_vertices_than_in_a_batch() -> None:

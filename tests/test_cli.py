@@ -85,8 +85,11 @@ def test_command_that_checks_is_right_whatever_the_names(run: Runner) -> None:
 def test_values_may_begin_with_a_minus(run: Runner) -> None:
     pytest.importorskip("matplotlib", reason="draws a picture")
     assert run("plot", "net.json", "--square", "1", "--mark", "-0.5,0.5", "-o", "-picture.png").code == 0
-    assert run("plot", "net.json", "--square", "1", "--mark", "-.5,-1/2", "--output", "-other.png").code == 0
+    assert run("plot", "net.json", "--square", "1", "--mark", "-.5,-1/2", "--output", "-a.svg").code == 0
     assert Path("-picture.png").stat().st_size > 1000
+    for flag in ("-o", "--output"):  # -other.png is read as -o ther.png
+        assert "write it as --output=-" in run("plot", "net.json", "--square", "1", flag, "-other.png").err
+    assert run("plot", "net.json", "--square", "1", "--output=-other.png").code == 0
 
 
 @pytest.mark.parametrize("method", ["witness", "rebuild"])

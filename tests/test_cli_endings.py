@@ -188,6 +188,14 @@ def test_full_disk_under_stdout_is_an_error(run: Runner, tmp_path: Path, option:
     assert err.endswith("splinecam-exact: error: the output cannot be written (No space left on device)\n")
 
 
+def test_file_that_stdout_goes_to_is_not_replaced(run: Runner, tmp_path: Path) -> None:
+    with open("out.txt", "w") as out:
+        process = spawn(tmp_path, "partition", "net.json", "--square", "1", "--save", "out.txt", stdout=out)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "out.txt: cannot be written (what this command prints goes there)" in err
+
+
 # -- interruption -----------------------------------------------------------------------------------------------------
 
 

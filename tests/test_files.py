@@ -145,7 +145,7 @@ def test_unprintable_names_are_shown_escaped(tmp_path: Path) -> None:
 
 
 def test_device_is_not_read() -> None:
-    with pytest.raises(InputError, match="cannot be read .a device"):
+    with pytest.raises(InputError, match=r"cannot be read \(a device\)"):
         read_bytes(os.devnull)  # its likes, /dev/zero above all, have no end
 
 
