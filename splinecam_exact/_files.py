@@ -159,6 +159,8 @@ def read_json(path: PathLike, fraction: Callable[[str], Any] | None = None) -> A
         raise FileFormatError(place, f"the number {text[:40]} is not allowed here")
 
     def integer(text: str) -> int:
+        if text == "-0":
+            raise FileFormatError(place, "the number -0 is not allowed here: write 0")
         digits = len(text.lstrip("-"))
         if digits <= _MAX_INTEGER_DIGITS:
             return int(text)
