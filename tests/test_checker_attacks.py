@@ -123,9 +123,13 @@ def test_honest_certificates_made_by_hand_are_verified(net: sx.Network, dom: Dom
     assert verdict.counts == tree["counts"]
 
 
-@pytest.mark.parametrize(
-    "name", ["polygon that is not convex", "polygon with a spike", "clockwise polygon", "pentagram"]
+IN_ONE_POLYGON = (
+    *("polygon that is not convex", "polygon with a spike", "clockwise polygon", "pentagram"),
+    "cell that a unit cuts at one corner",
 )
+
+
+@pytest.mark.parametrize("name", IN_ONE_POLYGON)
 def test_polygon_is_refuted_from_whichever_vertex_it_begins(name: str) -> None:
     net, dom, tree, place, reason = ATTACKS[name]()
     shape = tree["cells"][0][2]

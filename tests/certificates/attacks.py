@@ -254,6 +254,12 @@ def cell_that_a_unit_cuts_marked_off() -> Attack:
 
 
 @attack
+def cell_that_a_unit_cuts_at_one_corner() -> Attack:
+    net = relu((1, 1, "3/2"))
+    return Attack(net, SQUARE, forge(net, SQUARE, [((2,), CORNERS)]), "cells[0]", "unit 0 is not in its state")
+
+
+@attack
 def state_wrong_in_one_cell() -> Attack:
     cells = [*QUADRANTS[:3], ((2, 1), QUADRANTS[3][1])]
     return Attack(CROSS, SQUARE, forge(CROSS, SQUARE, cells), "cells[3]", "unit 1 is not in its state at vertex 7")
@@ -392,7 +398,7 @@ def state_that_spills_into_the_next_unit() -> Attack:
     nodes = [*TIE.nodes, Affine((2,), ([[1]],), [-5]), Piecewise.relu(3)]
     net = sx.Network(2, nodes)
     cells = [((5 + 8, 0), [A, B, C]), ((2, 0), [A, C, D])]
-    return Attack(net, SQUARE, forge(net, SQUARE, cells), "cells[0]", "unit 0 has no state 13")
+    return Attack(net, SQUARE, forge(net, SQUARE, cells, L=1, P=1), "cells[0]", "unit 0 has no state 13")
 
 
 @attack
