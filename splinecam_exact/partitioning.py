@@ -36,8 +36,8 @@ def partition(
 
     `mode` "rational" computes everything with integers. `progress` is called now and then with (stage, done, total).
     Raises DomainError where network and domain do not fit, Undecided beyond `max_cells` cells (in a layer of Max
-    groups, before the cells of one arg-max are merged). Cost: quadratic in
-    the breaklines of a cell, linear in cells, with integers whose length grows with depth.
+    groups, before the cells of one arg-max are merged). Cost: quadratic in the breaklines of a cell, linear in cells,
+    with integers whose length grows with depth.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 1], [1, 1]], [0, -1]), ([[1, -2]], [0])])

@@ -34,7 +34,7 @@ class Forms:
         return (q >> 2 * bits) - half, ((q >> bits) & mask) - half, (q & mask) - half
 
     def move(self, pattern: bytes, stop: int) -> None:
-        """Make `values` current for a cell with this pattern, for the program's first `stop` steps."""
+        """Make `values` current for a cell with this pattern, for the first `stop` steps; `stop` never falls."""
         values = self.values
         changed: dict[int, mpz] = {}  # value number -> how much it grew
         number = 0

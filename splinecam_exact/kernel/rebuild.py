@@ -26,7 +26,7 @@ Hit = tuple["_Open", int]
 
 
 class _Open:
-    """A chord whose ends may still lie inside edges: `ends` are half-edges to split until they become vertices."""
+    """A chord whose ends may still lie inside edges: an entry of `ends` is -1 until its edge is split."""
 
     def __init__(self, line: Line, cut: int, flipped: bool) -> None:
         self.line = line
