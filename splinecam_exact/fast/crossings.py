@@ -1,0 +1,81 @@
+"""Where the breaklines of a layer meet the edges of a mesh."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from splinecam_exact.fast.mesh import Mesh, before
+
+CHUNK = 1 << 25
+"""How many bytes of signs are looked at together."""
+
+
+class Crossings(NamedTuple):
+    """Points where edges and breaklines cross, edge after edge, along each edge in the direction of `edge`.
+
+    Point c lies on half-edge `edge[c]` (of the two of an edge, that with the smaller number), at the fraction `t[c]` of
+    the way from vertex `u[c]` to `w[c]`, on the breakline of cut `cut[c]`; the cut is positive at u where `falls[c]`.
+    `first` and `count` are per half-edge: its edge's points are first to first + count - 1.
+    """
+
+    edge: Tensor
+    cut: Tensor
+    u: Tensor
+    w: Tensor
+    t: Tensor
+    falls: Tensor
+    first: Tensor
+    count: Tensor
+
+    def value(self, heights: Tensor, points: Tensor, cuts: Tensor) -> Tensor:
+        """The heights of cuts at crossings, interpolated along the edge."""
+        hu, hw = heights[self.u[points], cuts], heights[self.w[points], cuts]
+        return torch.lerp(hu, hw, self.t[points])
+
+
+def signs(heights: Tensor) -> Tensor:
+    """Which cuts are positive at which vertices, (V, K) as bool, padded to a multiple of 8 columns.
+
+    A height of exactly 0 counts as positive: as if every breakpoint lay an infinitesimal amount lower.
+    """
+    rows, cuts = heights.shape
+    found = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=heights.device)
+    torch.ge(heights, 0, out=found[:, :cuts]) if cuts == found.shape[1] else found[:, :cuts].copy_(heights >= 0)
+    return found
+
+
+def sign_changes(positive: Tensor, u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """All (i, k) such that cut k has different signs at vertices u[i] and w[i], sorted by i."""
+    words = positive.view(torch.int64)
+    rows = max(1, CHUNK // max(1, positive.shape[1]))
+    pairs, cuts = [], []
+    for low in range(0, len(u), rows):
+        differ = words[u[low : low + rows]] ^ words[w[low : low + rows]]
+        row, word = differ.nonzero(as_tuple=True)
+        at, byte = differ[row, word].unsqueeze(1).view(torch.uint8).nonzero(as_tuple=True)
+        pairs.append(row[at] + low)
+        cuts.append(8 * word[at] + byte)
+    return torch.cat(pairs), torch.cat(cuts)
+
+
+def edge_crossings(mesh: Mesh, heights: Tensor, positive: Tensor) -> Crossings:
+    """The crossings of a layer's cuts with all edges. `heights` (V, K) float64, `positive` as `signs` has it."""
+    numbers = torch.arange(len(mesh.origin), device=mesh.origin.device)
+    edges = torch.nonzero((mesh.twin < 0) | (numbers < mesh.twin)).squeeze(1)
+    u, w = mesh.origin[edges], mesh.head()[edges]
+    pair, cut = sign_changes(positive, u, w)
+    u, w, edge = u[pair], w[pair], edges[pair]
+    hu, hw = heights[u, cut], heights[w, cut]
+    t = hu / (hu - hw)
+    order = torch.argsort(t, stable=True)
+    order = order[torch.argsort(edge[order], stable=True)]
+    edge, cut, u, w, t = edge[order], cut[order], u[order], w[order], t[order]
+    count = torch.bincount(edge, minlength=len(mesh.origin))
+    first = before(count)
+    other = edges[mesh.twin[edges] >= 0]
+    count[mesh.twin[other]] = count[other]
+    first[mesh.twin[other]] = first[other]
+    return Crossings(edge, cut, u, w, t, positive[u, cut], first, count)

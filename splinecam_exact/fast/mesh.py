@@ -1,0 +1,60 @@
+"""The subdivision as the fast engine holds it: half-edges face after face, as tensors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Mesh(NamedTuple):
+    """A subdivision of a convex polygon into convex faces.
+
+    The half-edges of face f are `start[f]` to `start[f + 1] - 1`, counter-clockwise; half-edge h begins at vertex
+    `origin[h]` and lies on line `line[h]`; `twin[h]` is -1 on the domain's boundary. `x` (V, 2) float64 are the
+    vertices' coordinates; everything else is int64.
+    """
+
+    x: Tensor
+    start: Tensor
+    origin: Tensor
+    twin: Tensor
+    line: Tensor
+
+    @property
+    def faces(self) -> int:
+        """How many faces there are."""
+        return len(self.start) - 1
+
+    def face(self) -> Tensor:
+        """The face of every half-edge."""
+        return torch.repeat_interleave(self.start.diff())
+
+    def next(self) -> Tensor:
+        """The half-edge that follows each half-edge around its face."""
+        following = torch.arange(1, len(self.origin) + 1, device=self.origin.device)
+        following[self.start[1:] - 1] = self.start[:-1]
+        return following
+
+    def head(self) -> Tensor:
+        """The vertex at which every half-edge ends."""
+        return self.origin[self.next()]
+
+
+def polygon_mesh(x: Tensor) -> Mesh:
+    """A convex polygon, given by its corners counter-clockwise, as one face; side i is line i."""
+    n = len(x)
+    numbers = torch.arange(n, device=x.device)
+    return Mesh(x, torch.tensor([0, n], device=x.device), numbers, torch.full_like(numbers, -1), numbers)
+
+
+def before(counts: Tensor) -> Tensor:
+    """The sum of all earlier counts, for each entry: where its share of a concatenation begins."""
+    return counts.cumsum(0) - counts
+
+
+def spread(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """For a concatenation of `counts[i]` entries per i: the i of each entry, and its place among those of i."""
+    owner = torch.repeat_interleave(counts)
+    return owner, torch.arange(len(owner), device=counts.device) - before(counts)[owner]

@@ -1,0 +1,49 @@
+"""One layer: from a mesh and the heights of its cuts at the vertices to the refined mesh."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from splinecam_exact.fast.arrange import boundary_nodes, chords, meetings
+from splinecam_exact.fast.assemble import Refinement, refine
+from splinecam_exact.fast.crossings import edge_crossings
+from splinecam_exact.fast.mesh import Mesh
+
+
+def propose(mesh: Mesh, heights: Tensor, positive: Tensor, lines: int) -> Refinement | None:
+    """Cut the faces of a mesh along the zero sets of functions that are affine on each of them.
+
+    `heights` (V, K) float64 are their values at the vertices, `positive` (V, 8 ceil(K / 8)) bool the signs to work with
+    (see `crossings.signs`), `lines` how many lines there are already. Returns None where nothing is cut. Cost: sorts of
+    the crossings found; a few bytes per edge and cut are looked at, in chunks.
+    """
+    found = edge_crossings(mesh, heights, positive)
+    if not len(found.edge):
+        return None
+    nodes = boundary_nodes(mesh, found)
+    lanes = chords(mesh, found, nodes)
+    met = meetings(found, nodes, lanes, heights)
+
+    on_edge = len(mesh.x) + torch.arange(len(found.edge), device=mesh.x.device)
+    vertex = torch.where(nodes.crossing < 0, mesh.origin[nodes.edge], on_edge[nodes.crossing])
+    start, end = vertex[lanes.start], vertex[lanes.end]
+    x = torch.cat([mesh.x, torch.lerp(mesh.x[found.u], mesh.x[found.w], found.t.unsqueeze(1))])
+    x = torch.cat([x, torch.lerp(x[start[met.i]], x[end[met.i]], met.si.unsqueeze(1))])
+    new, parent, old = refine(mesh, nodes, vertex, lanes, met, x, lines)
+    return Refinement(
+        new,
+        parent,
+        old,
+        found.edge,
+        found.cut,
+        found.t,
+        met.i,
+        met.j,
+        met.si,
+        lanes.face,
+        lanes.cut,
+        start,
+        end,
+        lines,
+    )
