@@ -15,7 +15,7 @@ class Refinement(NamedTuple):
     """A mesh whose faces are cut: what `propose` claims, with the origin of every part.
 
     Per new face `parent`, the face it is part of. Per half-edge `old`, the half-edge of the old mesh that it is a piece
-    of, or -1 for a piece of a chord. The new vertices follow the old ones: first the points (edge, cut) where a cut
+    of, or -1 for a piece of a chord, and `forward`, whether it runs from the chord's start to its end. The new vertices follow the old ones: first the points (edge, cut) where a cut
     crosses an old edge, then the points (a, b) where chords number a and b meet. Chord c of cut `chord_cut[c]` cuts face
     `chord_face[c]` from vertex `chord_start[c]` to `chord_end[c]`, the positive side on the left; its line in the new
     mesh is `lines` + c. `t` are the fractions at which the new vertices were placed between their ends.
@@ -24,9 +24,11 @@ class Refinement(NamedTuple):
     mesh: Mesh
     parent: Tensor
     old: Tensor
+    forward: Tensor
     edge: Tensor
     cut: Tensor
     t: Tensor
+    order: Tensor
     a: Tensor
     b: Tensor
     s: Tensor
@@ -55,8 +57,7 @@ def paths(chords: int, met: Meetings) -> _Paths:
     count = torch.bincount(chord, minlength=chords)
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order), device=order.device) - before(count)[chord[order]] + 1
-    at_i, at_j = place.split(len(met.i))
-    return _Paths(before(count + 1), count, at_i, at_j)
+    return _Paths(before(count + 1), count, place[: len(met.i)], place[len(met.i) :])
 
 
 def cycles(following: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,8 +84,8 @@ def cycles(following: Tensor) -> tuple[Tensor, Tensor]:
 
 def refine(
     mesh: Mesh, nodes: Boundary, vertex: Tensor, lines: Chords, met: Meetings, x: Tensor, line: int
-) -> tuple[Mesh, Tensor, Tensor]:
-    """The new mesh, with the parent of each face and the old half-edge of each half-edge.
+) -> tuple[Mesh, Tensor, Tensor, Tensor]:
+    """The new mesh, with the parent of each face, and for each half-edge the old one, and whether it runs forward.
 
     `vertex` is the vertex at each node, `x` the coordinates of all vertices, old and new, of which the meetings come
     last; the lines of the chords are numbered from `line` on.
@@ -148,7 +149,7 @@ def _gather(
     old: Tensor,
     labels: Tensor,
     segments: int,
-) -> tuple[Mesh, Tensor, Tensor]:
+) -> tuple[Mesh, Tensor, Tensor, Tensor]:
     """Number faces and half-edges anew: face after face, the parts of one face together."""
     boundary = len(nodes.edge)
     least, rank = cycles(following)
@@ -193,8 +194,22 @@ def _gather(
     forward, backward = place[boundary : boundary + segments], place[boundary + segments :]
     beyond = mesh.twin[kept]
     twin = placed(torch.cat([mate, backward, forward]), torch.where(beyond < 0, -1, begin[beyond]))
+    ahead = torch.zeros(total, dtype=torch.bool, device=x.device)
+    ahead[forward] = True
     return (
         Mesh(x, start, placed(origin, mesh.origin[kept]), twin, placed(labels, mesh.line[kept])),
         parent,
         placed(old, kept),
+        ahead,
+    )
+
+
+def unchanged(mesh: Mesh, lines: int) -> Refinement:
+    """The refinement that cuts nothing."""
+    none = mesh.origin[:0]
+    faces, half_edges = (torch.arange(n, device=none.device) for n in (mesh.faces, len(mesh.origin)))
+    ahead = torch.zeros(len(half_edges), dtype=torch.bool, device=none.device)
+    fractions = mesh.x[:0, 0]
+    return Refinement(
+        mesh, faces, half_edges, ahead, none, none, fractions, none, none, none, fractions, none, none, none, none, lines
     )

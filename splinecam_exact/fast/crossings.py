@@ -18,7 +18,8 @@ class Crossings(NamedTuple):
 
     Point c lies on half-edge `edge[c]` (of the two of an edge, that with the smaller number), at the fraction `t[c]` of
     the way from vertex `u[c]` to `w[c]`, on the breakline of cut `cut[c]`; the cut is positive at u where `falls[c]`.
-    `first` and `count` are per half-edge: its edge's points are first to first + count - 1.
+    `first` and `count` are per half-edge: its edge's points are first to first + count - 1. `order[c]` is the place of
+    point c in the list of sign changes.
     """
 
     edge: Tensor
@@ -29,6 +30,7 @@ class Crossings(NamedTuple):
     falls: Tensor
     first: Tensor
     count: Tensor
+    order: Tensor
 
     def value(self, heights: Tensor, points: Tensor, cuts: Tensor) -> Tensor:
         """The heights of cuts at crossings, interpolated along the edge."""
@@ -61,15 +63,23 @@ def sign_changes(positive: Tensor, u: Tensor, w: Tensor) -> tuple[Tensor, Tensor
     return torch.cat(pairs), torch.cat(cuts)
 
 
-def edge_crossings(mesh: Mesh, heights: Tensor, positive: Tensor) -> Crossings:
-    """The crossings of a layer's cuts with all edges. `heights` (V, K) float64, `positive` as `signs` has it."""
+def edges_of(mesh: Mesh) -> tuple[Tensor, Tensor, Tensor]:
+    """For each edge, the half-edge with the smaller number, and the vertices where it begins and ends."""
     numbers = torch.arange(len(mesh.origin), device=mesh.origin.device)
     edges = torch.nonzero((mesh.twin < 0) | (numbers < mesh.twin)).squeeze(1)
-    u, w = mesh.origin[edges], mesh.head()[edges]
-    pair, cut = sign_changes(positive, u, w)
+    return edges, mesh.origin[edges], mesh.head()[edges]
+
+
+def edge_crossings(mesh: Mesh, heights: Tensor, positive: Tensor, changes: tuple[Tensor, Tensor]) -> Crossings:
+    """The crossings of a layer's cuts with all edges, and in which order they are those of `changes`.
+
+    `heights` (V, K) float64, `positive` as `signs` has it, `changes` as `sign_changes` has it for `edges_of(mesh)`.
+    """
+    edges, u, w = edges_of(mesh)
+    pair, cut = changes
     u, w, edge = u[pair], w[pair], edges[pair]
     hu, hw = heights[u, cut], heights[w, cut]
-    t = hu / (hu - hw)
+    t = torch.nan_to_num(hu / (hu - hw), 0.5).clamp(0, 1)
     order = torch.argsort(t, stable=True)
     order = order[torch.argsort(edge[order], stable=True)]
     edge, cut, u, w, t = edge[order], cut[order], u[order], w[order], t[order]
@@ -78,4 +88,4 @@ def edge_crossings(mesh: Mesh, heights: Tensor, positive: Tensor) -> Crossings:
     other = edges[mesh.twin[edges] >= 0]
     count[mesh.twin[other]] = count[other]
     first[mesh.twin[other]] = first[other]
-    return Crossings(edge, cut, u, w, t, positive[u, cut], first, count)
+    return Crossings(edge, cut, u, w, t, positive[u, cut], first, count, order)

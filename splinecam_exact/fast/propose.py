@@ -11,16 +11,14 @@ from splinecam_exact.fast.crossings import edge_crossings
 from splinecam_exact.fast.mesh import Mesh
 
 
-def propose(mesh: Mesh, heights: Tensor, positive: Tensor, lines: int) -> Refinement | None:
+def propose(mesh: Mesh, heights: Tensor, positive: Tensor, changes: tuple[Tensor, Tensor], lines: int) -> Refinement:
     """Cut the faces of a mesh along the zero sets of functions that are affine on each of them.
 
     `heights` (V, K) float64 are their values at the vertices, `positive` (V, 8 ceil(K / 8)) bool the signs to work with
-    (see `crossings.signs`), `lines` how many lines there are already. Returns None where nothing is cut. Cost: sorts of
-    the crossings found; a few bytes per edge and cut are looked at, in chunks.
+    (see `crossings.signs`), `changes` where they differ along edges (`crossings.sign_changes`; at least one), `lines` how
+    many lines there are already. Cost: sorts of the crossings found.
     """
-    found = edge_crossings(mesh, heights, positive)
-    if not len(found.edge):
-        return None
+    found = edge_crossings(mesh, heights, positive, changes)
     nodes = boundary_nodes(mesh, found)
     lanes = chords(mesh, found, nodes)
     met = meetings(found, nodes, lanes, heights)
@@ -30,14 +28,16 @@ def propose(mesh: Mesh, heights: Tensor, positive: Tensor, lines: int) -> Refine
     start, end = vertex[lanes.start], vertex[lanes.end]
     x = torch.cat([mesh.x, torch.lerp(mesh.x[found.u], mesh.x[found.w], found.t.unsqueeze(1))])
     x = torch.cat([x, torch.lerp(x[start[met.i]], x[end[met.i]], met.si.unsqueeze(1))])
-    new, parent, old = refine(mesh, nodes, vertex, lanes, met, x, lines)
+    new, parent, old, forward = refine(mesh, nodes, vertex, lanes, met, x, lines)
     return Refinement(
         new,
         parent,
         old,
+        forward,
         found.edge,
         found.cut,
         found.t,
+        found.order,
         met.i,
         met.j,
         met.si,

@@ -34,6 +34,10 @@ class _Open:
         self.ends = [-1, -1]
 
 
+Plan = tuple[bytearray, list[_Open]]
+"""For one face: the states of the cuts that do not cross it, and the chords of those that do."""
+
+
 def rebuild(
     program: Program, corners: Sequence[tuple[mpq, mpq]], progress: Progress | None = None, limit: int | None = None
 ) -> Dcel:
@@ -44,22 +48,25 @@ def rebuild(
     dcel = Dcel(corners)
     layers = program.unit_steps()
     for depth, step in enumerate(layers, 1):
-        forms = Forms(program)
-        stop = program.steps.index(step)
         stage = f"layer {depth} of {len(layers)}"
-        plans = []
-        hits: dict[int, list[Hit]] = {}
-        total = len(dcel.edge)
-        for f in range(total):
-            forms.move(dcel.patterns[f], stop)
-            plans.append(_plan(dcel, f, _cuts(step, forms), hits))
-            if progress and f % 64 == 0:
-                progress(f"{stage}: lines", f, total)
-        _split_edges(dcel, hits)
-        _cut_faces(dcel, step, plans, stage, progress, limit)
-        if _has_groups(step):
-            dcel.merge_equal_faces()
+        cut_faces(dcel, step, split_edges(program, dcel, step, stage, progress), stage, progress, limit)
     return dcel
+
+
+def split_edges(program: Program, dcel: Dcel, step: UnitStep, stage: str, progress: Progress | None) -> list[Plan]:
+    """Put the vertices where a layer's breaklines cross edges on these, and plan the chords of every face."""
+    forms = Forms(program)
+    stop = program.steps.index(step)
+    plans = []
+    hits: dict[int, list[Hit]] = {}
+    total = len(dcel.edge)
+    for f in range(total):
+        forms.move(dcel.patterns[f], stop)
+        plans.append(_plan(dcel, f, _cuts(step, forms), hits))
+        if progress and f % 64 == 0:
+            progress(f"{stage}: lines", f, total)
+    _split(dcel, hits)
+    return plans
 
 
 def _has_groups(step: UnitStep) -> bool:
@@ -78,7 +85,7 @@ def _cuts(step: UnitStep, forms: Forms) -> list[Line]:
     return [forms.unpack(p) for p in packed]
 
 
-def _plan(dcel: Dcel, face: int, cuts: list[Line], hits: dict[int, list[Hit]]) -> tuple[bytearray, list[_Open]]:
+def _plan(dcel: Dcel, face: int, cuts: list[Line], hits: dict[int, list[Hit]]) -> Plan:
     """The states of the cuts that do not cross a face, and the chords of those that do."""
     boundary = list(dcel.cycle(dcel.edge[face]))
     corners = [dcel.points[dcel.origin[h]] for h in boundary]
@@ -104,7 +111,7 @@ def _plan(dcel: Dcel, face: int, cuts: list[Line], hits: dict[int, list[Hit]]) -
     return states, chords
 
 
-def _split_edges(dcel: Dcel, hits: dict[int, list[Hit]]) -> None:
+def _split(dcel: Dcel, hits: dict[int, list[Hit]]) -> None:
     """Make the vertices where chords meet edges; hits from both sides, or of several lines, may be one vertex."""
     for edge, ends in hits.items():
         line = dcel.line[edge]
@@ -127,14 +134,10 @@ def _split_edges(dcel: Dcel, hits: dict[int, list[Hit]]) -> None:
         dcel.split(2 * edge, vertices)
 
 
-def _cut_faces(
-    dcel: Dcel,
-    step: UnitStep,
-    plans: list[tuple[bytearray, list[_Open]]],
-    stage: str,
-    progress: Progress | None,
-    limit: int | None,
+def cut_faces(
+    dcel: Dcel, step: UnitStep, plans: list[Plan], stage: str, progress: Progress | None, limit: int | None
 ) -> None:
+    """Cut every face along its planned chords. Raises Undecided when there are more than `limit` cells."""
     # where every unit has one breakpoint, a cut's state is its unit's
     single = all(isinstance(unit, PieceUnit) and len(unit.cuts) == 1 for unit in step.units)
     groups = _has_groups(step)
@@ -165,6 +168,8 @@ def _cut_faces(
             dcel.edge.append(edge)
             dcel.patterns.append(patterns[f] + (found if single else _field(step, found)))
         watch(f, len(plans), 0)
+    if groups:
+        dcel.merge_equal_faces()
 
 
 def _field(step: UnitStep, cuts: bytearray) -> bytes:

@@ -1,0 +1,348 @@
+"""Layer by layer: evaluate, let the fast engine propose, check every claim, repair what is not proved."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.fast.assemble import Refinement, unchanged
+from splinecam_exact.fast.crossings import edges_of, sign_changes
+from splinecam_exact.fast.mesh import Mesh, polygon_mesh
+from splinecam_exact.fast.propose import propose
+from splinecam_exact.kernel.errors import Undecided
+from splinecam_exact.kernel.program import Progress
+from splinecam_exact.network import Network
+from splinecam_exact.rounding import nearest
+from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, of_polygon, refined
+from splinecam_exact.verify.checks import wrong
+from splinecam_exact.verify.exactly import Exactly
+from splinecam_exact.verify.history import History, Ints, Layer
+from splinecam_exact.verify.live import Liveness
+from splinecam_exact.verify.repair import recut
+from splinecam_exact.verify.splice import Arrays, splice
+from splinecam_exact.verify.values import TINY, UNIT, Bent, Field, Largest, Values, compiled, corners_of
+
+CHUNK = 1 << 22
+"""How many heights are compared with their margins at a time."""
+
+
+class Contradiction(Exception):
+    """The orders that the fast engine found contradict each other: no subdivision has them."""
+
+
+class Report(NamedTuple):
+    """How the predicates were decided: signs of units at vertices, orders along lines, and turns.
+
+    `float64`: by a rigorous bound of the rounding error; `wide`: in higher precision; `exact`: in integers. `repaired` is
+    the number of cells, over all layers, that the exact kernel cut: degenerate ones, and those of which the fast engine's
+    claim was not proved.
+    """
+
+    float64: int
+    wide: int
+    exact: int
+    repaired: int
+
+
+class Engine:
+    """The mesh between layers, and all that is known of it. Without `certified`, claims are not checked."""
+
+    def __init__(
+        self,
+        net: Network,
+        dom: Polygon | Slice,
+        device: torch.device,
+        certified: bool,
+        progress: Progress | None = None,
+        max_cells: int | None = None,
+    ) -> None:
+        self.dom, self.certified, self.device = dom, certified, device
+        self.progress, self.max_cells = progress, max_cells
+        x = corners_of(dom.corners, device)
+        self.mesh = polygon_mesh(x)
+        self.values = Values(compiled(net, dom, device), x, certified)
+        self.accuracy = of_polygon(x, self.values.radius)
+        self.exactly = Exactly(net, dom)
+        self.history = History()
+        self.claims = self.wide = self.exact = self.repaired = self.cuts = 0
+
+    @property
+    def report(self) -> Report:
+        """How the predicates were decided so far."""
+        return Report(self.claims - self.wide - self.exact, self.wide, self.exact, self.repaired)
+
+    def run(self) -> None:
+        """Cut by all layers, in order."""
+        steps = self.values.steps
+        live = Liveness(steps)
+        for number, step in enumerate(steps, 1):
+            if number in live.units:
+                depth = live.units.index(number)
+                if self.progress:
+                    self.progress(f"layer {depth + 1} of {len(live.units)}", 0, self.mesh.faces)
+                self._layer(step, depth, live.during(number))
+            if live.read[number]:
+                self.values.step(number)
+            self.values.keep(live.after(number))
+
+    def _layer(self, step: Bent | Largest, depth: int, needed: set[int]) -> None:
+        if isinstance(step, Bent):
+            field = self.values.fields[step.sources[0]]
+            self.values.keep(needed)
+            self._cut(step, field, depth, needed)
+            self.cuts += step.places * field.value.shape[1]
+        else:
+            self.values.keep(needed)
+            new = unchanged(self.mesh, len(self.exactly.cut))
+            every = torch.ones(self.mesh.faces, dtype=torch.bool, device=self.device)
+            nothing = torch.zeros((len(self.mesh.x), 0), dtype=torch.bool, device=self.device)
+            self._repair(depth, new, self._record(new, nothing, step), every)
+        if self.max_cells is not None and self.mesh.faces > self.max_cells:
+            raise Undecided(f"more than {self.max_cells} cells: raise the limit, or take a smaller domain")
+
+    # -- one layer of units -------------------------------------------------------------------------------------------
+
+    def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
+        heights = step.heights(field.value)
+        error = step.cut_error(field)
+        positive, doubtful = self._signs(heights, (error + field.lipschitz * self.accuracy.ball) * SLIGHT)
+        bad = self._resolve(positive, doubtful)
+        edges, u, w = edges_of(self.mesh)
+        pair, cut = sign_changes(positive, u, w)
+        new, accuracy = unchanged(self.mesh, len(self.exactly.cut)), self.accuracy
+        if len(pair):
+            new = propose(self.mesh, heights, positive, (pair, cut), new.lines)
+            if self.certified:
+                accuracy = refined(accuracy, self.mesh, new, heights, error, self.values.radius)
+                failed, decided = wrong(self.mesh, new, positive, (edges[pair], cut, heights.shape[1]), accuracy)
+                self.claims += decided
+                bad |= failed
+            elif not consistent(self.mesh, new):
+                raise Contradiction
+        record = self._record(new, positive[:, : heights.shape[1]], step)
+        self._extend(step, field, new, needed, bad)
+        self._define(new)
+        self.accuracy = accuracy
+        if bool(bad.any()):
+            self._repair(depth, new, record, bad)
+        else:
+            self.mesh = new.mesh
+            self.history.layers.append(record)
+
+    def _signs(self, heights: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
+        """The signs of the cuts at the vertices, padded as `sign_changes` wants them; and which (vertex, cut) are doubtful."""
+        rows, cuts = heights.shape
+        positive = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=self.device)
+        doubtful = [torch.empty((0, 2), dtype=torch.int64, device=self.device)]
+        size = max(1, CHUNK // cuts)
+        for low in range(0, rows, size):
+            part = heights[low : low + size]
+            positive[low : low + size, :cuts] = part >= 0
+            if self.certified:
+                sure = part.abs() > margin[low : low + size].unsqueeze(1)
+                if not bool(sure.all()):
+                    doubtful.append(torch.nonzero(~sure) + torch.tensor([low, 0], device=self.device))
+        if self.certified:
+            self.claims += heights.numel()
+        return positive, torch.cat(doubtful)
+
+    def _resolve(self, positive: Tensor, doubtful: Tensor) -> Tensor:
+        """Decide doubtful signs exactly. Returns the faces with a corner where a sign is 0, or was wrong."""
+        bad = torch.zeros(self.mesh.faces, dtype=torch.bool, device=self.device)
+        if not len(doubtful):
+            return bad
+        pairs = doubtful.cpu().numpy()
+        vertices, place = np.unique(pairs[:, 0], return_inverse=True)
+        faces = self.some_face()[vertices]
+        points = self.exactly.places(vertices, faces, self.history.patterns)
+        signs, stages = self.exactly.decider.heights(
+            self.history.patterns(faces), pairs[:, 1] + self.cuts, [points[i] for i in place.tolist()], place
+        )
+        self.wide += stages.wide
+        self.exact += stages.exact
+        claimed = positive[doubtful[:, 0], doubtful[:, 1]].cpu().numpy()
+        failed = np.zeros(len(self.mesh.x), bool)
+        failed[pairs[(signs == 0) | ((signs > 0) != claimed), 0]] = True
+        bad[self.mesh.face()[self._tensor(failed)[self.mesh.origin]]] = True
+        return bad
+
+    def _extend(self, step: Bent, field: Field, new: Refinement, needed: set[int], bad: Tensor) -> None:
+        """The fields at the new vertices; a unit that is at its breakpoint there is put on it exactly."""
+        old = self.mesh
+        u, w = old.origin[new.edge], old.head()[new.edge]
+        first, second = len(old.x), len(old.x) + len(new.edge)
+        self.values.extend(
+            new.mesh.x, [(u, w, new.t), (new.chord_start[new.a], new.chord_end[new.a], new.s)]
+        )
+        if step.sources[0] not in needed or not len(new.edge):
+            return
+        numbers = torch.arange(len(new.mesh.x), device=self.device)
+        useful = torch.zeros(len(numbers), dtype=torch.bool, device=self.device)
+        useful[new.mesh.origin[~bad[new.parent[new.mesh.face()]]]] = True
+        for points, cut in (
+            (numbers[first:second], new.cut),
+            (numbers[second:], new.chord_cut[new.a]),
+            (numbers[second:], new.chord_cut[new.b]),
+        ):
+            unit = torch.div(cut, step.places, rounding_mode="floor")
+            level = step.breakpoint(unit, cut - unit * step.places)
+            if self.certified and bool(useful[points].any()):
+                gap = (field.value[points, unit] - level).abs()[useful[points]]
+                field.error = (field.error + 2 * float(gap.max())) * SLIGHT
+            field.value[points, unit] = level
+
+    def _define(self, new: Refinement) -> None:
+        """Note on which lines the new vertices lie."""
+        lines = torch.arange(len(new.chord_cut), device=self.device) + new.lines
+        at_edge = torch.empty((len(new.edge), 2), dtype=torch.int64, device=self.device)
+        at_edge[:, 0] = self.mesh.line[new.edge]
+        for ends in (new.chord_start, new.chord_end):
+            at_edge[ends - len(self.mesh.x), 1] = lines
+        met = torch.stack([lines[new.a], lines[new.b]], dim=1)
+        self.exactly.add_lines((new.chord_cut + self.cuts).cpu().numpy())
+        self.exactly.lines = np.concatenate([self.exactly.lines, at_edge.cpu().numpy(), met.cpu().numpy()])
+
+    def _record(self, new: Refinement, positive: Tensor, step: Bent | Largest) -> Layer:
+        """What history remembers of a layer."""
+        old, fine = self.mesh, new.mesh
+        face = fine.face()
+        first = torch.zeros(len(old.origin), dtype=torch.bool, device=self.device)
+        first[old.start[:-1]] = True
+        begins = (new.old >= 0) & first[new.old] & (fine.origin == old.origin[new.old])
+        root = torch.empty_like(old.start[:-1])
+        root[new.parent[face[begins]]] = face[begins]
+        forward = torch.nonzero(new.forward).squeeze(1)
+        cut = new.chord_cut[fine.line[forward] - new.lines]
+        above = positive[old.origin[old.start[:-1]]]
+        parts = (new.parent, root, above, face[forward], face[fine.twin[forward]], cut)
+        units = positive.shape[1] // step.places if isinstance(step, Bent) else len(step.members)
+        nothing = np.empty((0, units), np.min_scalar_type(step.states - 1))
+        return Layer(units, *(t.cpu().numpy() for t in parts), np.full(fine.faces, -1), nothing)
+
+    # -- exact data ---------------------------------------------------------------------------------------------------
+
+    def some_face(self) -> Ints:
+        """For each vertex, a face with it."""
+        found = np.empty(len(self.mesh.x), np.int64)
+        found[self.mesh.origin.cpu().numpy()] = self.mesh.face().cpu().numpy()
+        return found
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    # -- repair -------------------------------------------------------------------------------------------------------
+
+    def _repair(self, depth: int, new: Refinement, record: Layer, bad: Tensor) -> None:
+        """Let the kernel cut the bad faces, and put its parts in the place of the proposed ones."""
+        old, units = self.mesh, self.exactly.program.unit_steps()[depth]
+        failed = bad.cpu().numpy()
+        faces = np.flatnonzero(failed)
+        self.repaired += len(faces)
+        start, origin = old.start.cpu().numpy(), old.origin.cpu().numpy()
+        mothers = np.flatnonzero(np.repeat(failed, np.diff(start)))
+        sizes = np.diff(start)[faces]
+        vertices, local = np.unique(origin[mothers], return_inverse=True)
+        ends = np.cumsum(sizes)
+        owner = np.empty(len(vertices), np.int64)
+        owner[local] = np.repeat(faces, sizes)
+        points = self.exactly.places(vertices, owner, self.history.patterns)
+        corners = local.tolist()
+        polygons = [corners[b - s : b] for b, s in zip(ends.tolist(), sizes.tolist(), strict=True)]
+        made = recut(
+            self.exactly.program, units, points, polygons, self.history.patterns(faces), len(self.dom.corners), self.progress, self.max_cells
+        )
+        fine = Arrays(*(t.cpu().numpy() for t in (new.mesh.start, new.mesh.origin, new.mesh.line, new.parent, new.old, new.forward)))
+        shared = np.full(len(made.points), -1)
+        shared[: len(vertices)] = vertices
+        self._match(new, failed, made.origin, made.mother, made.sizes, mothers, shared)
+        first_line = len(self.exactly.cut)
+        result = splice(fine, failed, faces, mothers, made, shared, len(old.x), first_line)
+        arrays = result.arrays
+        line = np.where(arrays.line < 0, old.line.cpu().numpy()[np.maximum(arrays.old, 0)], arrays.line)
+
+        # history: good faces keep what they have, the others get their states from the kernel
+        kept = result.face >= 0
+        number = np.full(len(record.parent), -1)
+        number[result.face[kept]] = np.flatnonzero(kept)
+        inside = (number[record.left] >= 0) & (number[record.right] >= 0)
+        record.root = number[record.root]
+        record.left, record.right = number[record.left[inside]], number[record.right[inside]]
+        record.cut = record.cut[inside]
+        record.parent = arrays.parent
+        record.exact_row = np.where(kept, -1, -1 - result.face)
+        record.exact = np.array([list(units.states(p)) for p in made.patterns], record.exact.dtype).reshape(-1, record.units)
+        self.history.layers.append(record)
+
+        # vertices: those of the kernel are known exactly
+        exact = np.flatnonzero(result.exact >= 0)
+        chosen = self._tensor(np.maximum(result.vertex, 0))
+        known = {int(v): self.exactly.points[u] for v, u in enumerate(result.vertex.tolist()) if u in self.exactly.points}
+        known.update((int(v), made.points[k]) for v, k in zip(exact.tolist(), result.exact[exact].tolist(), strict=True))
+        self.exactly.points = known
+        self.exactly.lines = self.exactly.lines[np.maximum(result.vertex, 0)]
+        self.exactly.add_known_lines(made.lines)
+        x = new.mesh.x[chosen]
+        vertex = self._tensor(exact)
+        places = [(nearest(p[0], p[2]), nearest(p[1], p[2])) for p in (known[v] for v in exact.tolist())]
+        x[vertex] = torch.tensor(places, dtype=torch.float64, device=self.device).reshape(-1, 2)
+        close = 2 * UNIT * self.values.radius + TINY
+        near, ball = self.accuracy.near[chosen], self.accuracy.ball[chosen]
+        near[vertex], ball[vertex] = close, close
+        directions = [(nearest(b, max(abs(a), abs(b))), -nearest(a, max(abs(a), abs(b)))) for a, b, _ in made.lines]
+        direction = torch.tensor(directions, dtype=torch.float64, device=self.device).reshape(-1, 2)
+        slack = torch.full_like(direction[:, 0], 8 * UNIT)
+        self.accuracy = Accuracy(
+            near, ball, torch.cat([self.accuracy.direction, direction]), torch.cat([self.accuracy.slack, slack])
+        )
+        self.values.choose(chosen)
+        self.values.renew(vertex, x[vertex])
+        parts = (arrays.start, arrays.origin, result.twin, line)
+        self.mesh = Mesh(x, *(self._tensor(a) for a in parts))
+
+    def _match(
+        self, new: Refinement, failed: np.ndarray, origin: list[int], mother: list[int], sizes: list[int], mothers: Ints, shared: Ints
+    ) -> None:
+        """Which vertices of the kernel, on edges between a bad face and a good one, are which of the refinement's.
+
+        Both sides know exactly which cuts cross such an edge, and in which order.
+        """
+        old = self.mesh
+        twin, face = old.twin.cpu().numpy(), old.face().cpu().numpy()
+        rim = {m for m in mothers.tolist() if twin[m] >= 0 and not failed[face[twin[m]]]}
+        following: dict[tuple[int, int], int] = {}
+        at = 0
+        place = {int(m): k for k, m in enumerate(mothers)}
+        for size in sizes:
+            for k in range(at, at + size):
+                if mother[k] >= 0:
+                    following[mother[k], origin[k]] = origin[k + 1 if k + 1 < at + size else at]
+            at += size
+        edge = np.minimum(np.arange(len(twin)), np.where(twin < 0, len(twin), twin))
+        on: dict[int, list[int]] = {}
+        for c, e in enumerate(new.edge.cpu().tolist()):
+            on.setdefault(e, []).append(c)
+        x = new.mesh.x.cpu().numpy()
+        given = {int(v): k for k, v in enumerate(shared.tolist()) if v >= 0}
+        heads, origins = old.head().cpu().numpy(), old.origin.cpu().numpy()
+        for m in rim:
+            direction = x[heads[m]] - x[origins[m]]
+            points = [len(old.x) + c for c in on.get(int(edge[m]), [])]
+            points.sort(key=lambda v: float(x[v] @ direction))
+            k = given[int(origins[m])]
+            for v in points:
+                k = following[place[m], k]
+                shared[k] = v
+            if following[place[m], k] != given[int(heads[m])]:
+                raise RuntimeError("an edge is cut differently from its two sides")
+
+
+def consistent(mesh: Mesh, new: Refinement) -> bool:
+    """Whether every face has as many parts as m chords with n meetings leave: 1 + m + n (Euler's formula)."""
+    parts = torch.bincount(new.parent, minlength=mesh.faces)
+    chords = torch.bincount(new.chord_face, minlength=mesh.faces)
+    met = torch.bincount(new.chord_face[new.a], minlength=mesh.faces)
+    return torch.equal(parts, 1 + chords + met)

@@ -1,0 +1,88 @@
+"""The exact side of a mesh: which lines its vertices lie on, and their exact places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splinecam_exact.decide.decider import Decider
+from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.kernel.dcel import Line, line_through, meet
+from splinecam_exact.kernel.program import Program
+from splinecam_exact.kernel.rational import Point, homogeneous, primitive
+from splinecam_exact.network import Network
+
+Ints = NDArray[np.int64]
+
+CHUNK = 1 << 15
+"""How many vertices are computed together."""
+
+EXACT = -(1 << 40)
+"""In place of a cut: the line is known exactly."""
+
+Patterns = Callable[[Ints], list[bytes]]
+"""The patterns of some faces."""
+
+
+class Exactly:
+    """Exact lines and points. Lines and vertices are numbered as in the mesh.
+
+    `cut` per line: the number of the cut whose form's zero set it is, on any face that it bounds; -1 - i for side i of
+    the domain; or EXACT. `lines` (V, 2): two lines that meet in each vertex (-1 where the point is in `points`).
+    """
+
+    def __init__(self, net: Network, dom: Polygon | Slice) -> None:
+        sides = [homogeneous(*c) for c in dom.corners]
+        self.net, self.dom = net, dom
+        self.cut = -1 - np.arange(len(sides))
+        self.known_lines: dict[int, Line] = {
+            i: line_through(p, q) for i, (p, q) in enumerate(zip(sides, [*sides[1:], sides[0]], strict=True))
+        }
+        self.lines = np.full((len(sides), 2), -1)
+        self.points: dict[int, Point] = dict(enumerate(sides))
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("program", "decider")}
+
+    @cached_property
+    def program(self) -> Program:
+        """The network on the domain in integers, made when something must be decided exactly."""
+        return self.net.program(self.dom if isinstance(self.dom, Slice) else None)
+
+    @cached_property
+    def decider(self) -> Decider:
+        """Exact signs and forms, made ready when they are needed."""
+        return Decider(self.program, self.dom.corners)
+
+    def add_lines(self, cuts: Ints) -> None:
+        """More lines, which are the zero sets of cuts."""
+        self.cut = np.concatenate([self.cut, cuts])
+
+    def add_known_lines(self, lines: Sequence[Line]) -> None:
+        """More lines, which are known."""
+        self.known_lines.update(enumerate(lines, len(self.cut)))
+        self.cut = np.concatenate([self.cut, np.full(len(lines), EXACT)])
+
+    def places(self, vertices: Ints, faces: Ints, patterns: Patterns) -> list[Point]:
+        """The exact places of some vertices, each a corner of the face beside it."""
+        found = [self.points.get(v) for v in vertices.tolist()]
+        unknown = np.array([i for i, point in enumerate(found) if point is None], np.int64)
+        unknown = unknown[np.argsort(faces[unknown], kind="stable")]
+        for low in range(0, len(unknown), CHUNK):
+            some = unknown[low : low + CHUNK]
+            rows, which = np.unique(faces[some], return_inverse=True)
+            mine = patterns(rows)
+            pair = self.lines[vertices[some]]
+            sides = [self._forms(pair[:, k], mine, which) for k in (0, 1)]
+            for i, p, q in zip(some.tolist(), *sides, strict=True):
+                found[i] = primitive(meet(p, q))
+        return found  # type: ignore[return-value]
+
+    def _forms(self, lines: Ints, patterns: list[bytes], which: Ints) -> list[Line]:
+        cuts = self.cut[lines]
+        asked = cuts >= 0
+        forms = iter(self.decider.forms(patterns, cuts[asked], which[asked]))
+        return [next(forms) if a else self.known_lines[i] for a, i in zip(asked.tolist(), lines.tolist(), strict=True)]

@@ -1,0 +1,35 @@
+"""Which nodes' values are still needed."""
+
+from __future__ import annotations
+
+from splinecam_exact.verify.values import Linear, Step
+
+
+class Liveness:
+    """For a list of nodes (numbered from 1): which matter for a later layer of units."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self.readers: list[list[int]] = [[] for _ in range(len(steps) + 1)]
+        for number, step in enumerate(steps, 1):
+            for source in set(step.sources):
+                self.readers[source].append(number)
+        self.units = [number for number, step in enumerate(steps, 1) if not isinstance(step, Linear)]
+        useful = [False] * (len(steps) + 1)
+        self.read = [False] * (len(steps) + 1)
+        """Whether a node's values matter to units after it."""
+        for number in range(len(steps), -1, -1):
+            self.read[number] = any(useful[r] for r in self.readers[number])
+            useful[number] = self.read[number] or number in self.units
+        self._useful = useful
+
+    def during(self, number: int) -> set[int]:
+        """The nodes whose values are needed once layer `number` has cut."""
+        return self.after(number) | {
+            j for j, readers in enumerate(self.readers[:number]) if number in readers and self.read[number]
+        }
+
+    def after(self, number: int) -> set[int]:
+        """The nodes up to `number` whose values are needed after it."""
+        return {
+            j for j, readers in enumerate(self.readers[: number + 1]) if any(r > number and self._useful[r] for r in readers)
+        }
