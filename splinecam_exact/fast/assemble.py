@@ -211,5 +211,20 @@ def unchanged(mesh: Mesh, lines: int) -> Refinement:
     ahead = torch.zeros(len(half_edges), dtype=torch.bool, device=none.device)
     fractions = mesh.x[:0, 0]
     return Refinement(
-        mesh, faces, half_edges, ahead, none, none, fractions, none, none, none, fractions, none, none, none, none, lines
+        mesh,
+        faces,
+        half_edges,
+        ahead,
+        none,
+        none,
+        fractions,
+        none,
+        none,
+        none,
+        fractions,
+        none,
+        none,
+        none,
+        none,
+        lines,
     )

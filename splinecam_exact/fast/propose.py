@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -11,17 +13,27 @@ from splinecam_exact.fast.crossings import edge_crossings
 from splinecam_exact.fast.mesh import Mesh
 
 
-def propose(mesh: Mesh, heights: Tensor, positive: Tensor, changes: tuple[Tensor, Tensor], lines: int) -> Refinement:
+Watch = Callable[[str, int, int], object]
+"""Called with (what comes next, how many faces and half-edges there will be, -1 while not known); it may raise."""
+
+
+def propose(
+    mesh: Mesh, heights: Tensor, positive: Tensor, changes: tuple[Tensor, Tensor], lines: int, watch: Watch
+) -> Refinement:
     """Cut the faces of a mesh along the zero sets of functions that are affine on each of them.
 
     `heights` (V, K) float64 are their values at the vertices, `positive` (V, 8 ceil(K / 8)) bool the signs to work with
     (see `crossings.signs`), `changes` where they differ along edges (`crossings.sign_changes`; at least one), `lines` how
     many lines there are already. Cost: sorts of the crossings found.
     """
+    watch("crossings on edges", -1, -1)
     found = edge_crossings(mesh, heights, positive, changes)
     nodes = boundary_nodes(mesh, found)
     lanes = chords(mesh, found, nodes)
+    watch("crossings of chords", -1, -1)
     met = meetings(found, nodes, lanes, heights)
+    chorded = len(lanes.cut) + len(met.i)
+    watch("faces", mesh.faces + chorded, len(mesh.origin) + 2 * len(found.edge) + 2 * chorded + 2 * len(met.i))
 
     on_edge = len(mesh.x) + torch.arange(len(found.edge), device=mesh.x.device)
     vertex = torch.where(nodes.crossing < 0, mesh.origin[nodes.edge], on_edge[nodes.crossing])

@@ -54,16 +54,15 @@ def of_polygon(x: Tensor, radius: float) -> Accuracy:
     return Accuracy(ball.clone(), ball, direction, 2 * ball / length(direction) * SLIGHT + 4 * UNIT)
 
 
-def refined(
-    known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor, error: float, radius: float
-) -> Accuracy:
+def refined(known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor, errors: Tensor, radius: float) -> Accuracy:
     """The accuracy after a layer is cut.
 
-    `heights` (V, K) are the cuts' values at the old vertices, none further than `error` from a cell's form there.
+    `heights` (V, K) are the cuts' values at the old vertices, those of cut k no further than
+    `errors[k]` from a cell's form there.
     """
     blur = 2 * LERP * UNIT * radius + TINY
     u, w = mesh.origin[new.edge], mesh.head()[new.edge]
-    hu, hw = heights[u, new.cut], heights[w, new.cut]
+    hu, hw, error = heights[u, new.cut], heights[w, new.cut], errors[new.cut]
     largest = torch.maximum(hu.abs(), hw.abs())
     # a directional derivative of the cut's function: at most the length of its gradient, on both sides of the edge
     slope = ((hu - hw).abs() / SLIGHT - 2 * error) / (length(mesh.x[w] - mesh.x[u]) * SLIGHT + TINY)
@@ -100,7 +99,7 @@ def refined(
     for end_of_a in (start[new.a], end[new.a]):
         for corner in (u[end_of_a], w[end_of_a]):
             most = torch.maximum(most, heights[corner, cut].abs())
-    residue_b = torch.lerp(values[0], values[1], new.s).abs() + 4 * LERP * UNIT * most + error + TINY
+    residue_b = torch.lerp(values[0], values[1], new.s).abs() + 4 * LERP * UNIT * most + errors[cut] + TINY
     on_b = residue_b / gradient[new.b] * SLIGHT + 2 * blur
     sine = sines(direction[new.a], slack[new.a], direction[new.b], slack[new.b])
     near[second:] = torch.maximum(on_a, on_b)

@@ -41,7 +41,9 @@ class Claims:
         self.chord = torch.where(self.piece, 0, fine.line - self.new.lines)
 
 
-def wrong(mesh: Mesh, new: Refinement, positive: Tensor, changes: tuple[Tensor, Tensor, int], accuracy: Accuracy) -> tuple[Tensor, int]:
+def wrong(
+    mesh: Mesh, new: Refinement, positive: Tensor, changes: tuple[Tensor, Tensor, int], accuracy: Accuracy
+) -> tuple[Tensor, int]:
     """The faces of `mesh` whose refinement is not proved right, as bool, and how many orders and turns were decided.
 
     `positive` are the signs of the cuts at the vertices, `changes` (edge, cut, count of cuts) all their sign changes
@@ -112,7 +114,9 @@ def _check_ends(claims: Claims) -> None:
     """Every half-edge begins and ends at vertices that lie on its line, and keeps to its face."""
     old, new = claims.mesh, claims.new
     fine, mother, piece = new.mesh, claims.mother, claims.piece
-    claims.unless(~piece | ((claims.old_face[mother] == claims.parent) & (fine.line == old.line[mother])), claims.parent)
+    claims.unless(
+        ~piece | ((claims.old_face[mother] == claims.parent) & (fine.line == old.line[mother])), claims.parent
+    )
     chord = claims.chord.clamp(min=0)
     claims.unless(piece | ((claims.chord >= 0) & (new.chord_face[chord] == claims.parent)), claims.parent)
     for vertex, corner in ((fine.origin, old.origin), (claims.head, claims.old_head)):
@@ -139,7 +143,9 @@ def _check_twins(claims: Claims) -> None:
     outside = claims.piece & (old.twin[claims.mother] < 0)
     back = (fine.twin[twin] == numbers) & (fine.origin[twin] == claims.head) & (claims.head[twin] == fine.origin)
     across = claims.piece & claims.piece[twin] & (claims.mother[twin] == old.twin[claims.mother])
-    inside = ~claims.piece & ~claims.piece[twin] & (claims.parent[twin] == claims.parent) & (fine.line[twin] == fine.line)
+    inside = (
+        ~claims.piece & ~claims.piece[twin] & (claims.parent[twin] == claims.parent) & (fine.line[twin] == fine.line)
+    )
     good = torch.where(outside, fine.twin < 0, (fine.twin >= 0) & back & (across | inside))
     claims.unless(good, claims.parent)
 
@@ -154,7 +160,11 @@ def _check_senses(claims: Claims, accuracy: Accuracy) -> Tensor:
     direction = accuracy.direction[fine.line]
     along = dot(step, direction) / length(direction)
     margin = (accuracy.ball[fine.origin] + accuracy.ball[claims.head]) * SLIGHT + 32 * UNIT * length(step)
-    whole = claims.piece & (fine.origin == claims.mesh.origin[claims.mother]) & (claims.head == claims.old_head[claims.mother])
+    whole = (
+        claims.piece
+        & (fine.origin == claims.mesh.origin[claims.mother])
+        & (claims.head == claims.old_head[claims.mother])
+    )
     certain = (along.abs() > margin) & (accuracy.slack[fine.line] < 0.5)
     claims.unless(whole | certain, claims.parent)
     claims.decided += int((certain & ~whole).sum())
@@ -177,7 +187,9 @@ def _check_sides(claims: Claims) -> None:
     old, new = claims.mesh, claims.new
     count, points = len(old.origin), len(new.edge)
     opposite = old.twin[new.edge]
-    expected = torch.cat([torch.ones(count + points, dtype=torch.int64, device=opposite.device), (opposite >= 0).long()])
+    expected = torch.cat(
+        [torch.ones(count + points, dtype=torch.int64, device=opposite.device), (opposite >= 0).long()]
+    )
     owner = torch.cat([claims.old_face, claims.old_face[new.edge], claims.old_face[opposite]])
     mother, faces = claims.mother[claims.piece], claims.parent[claims.piece]
     for vertex in (new.mesh.origin, claims.head):

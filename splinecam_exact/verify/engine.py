@@ -26,8 +26,12 @@ from splinecam_exact.verify.repair import recut
 from splinecam_exact.verify.splice import Arrays, splice
 from splinecam_exact.verify.values import TINY, UNIT, Bent, Field, Largest, Values, compiled, corners_of
 
-CHUNK = 1 << 22
+CHUNK = 1 << 18
 """How many heights are compared with their margins at a time."""
+
+
+BYTES = 320
+"""How much memory the arrays of one half-edge take while a layer is put together and checked."""
 
 
 class Contradiction(Exception):
@@ -59,9 +63,11 @@ class Engine:
         certified: bool,
         progress: Progress | None = None,
         max_cells: int | None = None,
+        max_memory: int | None = None,
     ) -> None:
         self.dom, self.certified, self.device = dom, certified, device
-        self.progress, self.max_cells = progress, max_cells
+        self.progress, self.max_cells, self.max_memory = progress, max_cells, max_memory
+        self.stage = ""
         x = corners_of(dom.corners, device)
         self.mesh = polygon_mesh(x)
         self.values = Values(compiled(net, dom, device), x, certified)
@@ -82,11 +88,12 @@ class Engine:
         for number, step in enumerate(steps, 1):
             if number in live.units:
                 depth = live.units.index(number)
-                if self.progress:
-                    self.progress(f"layer {depth + 1} of {len(live.units)}", 0, self.mesh.faces)
+                self.stage = f"layer {depth + 1} of {len(live.units)}"
+                self._watch("signs", -1, -1)
                 self._layer(step, depth, live.during(number))
             if live.read[number]:
-                self.values.step(number)
+                alone = len(live.readers[step.sources[0]]) == 1
+                self.values.step(number, alone)
             self.values.keep(live.after(number))
 
     def _layer(self, step: Bent | Largest, depth: int, needed: set[int]) -> None:
@@ -94,30 +101,45 @@ class Engine:
             field = self.values.fields[step.sources[0]]
             self.values.keep(needed)
             self._cut(step, field, depth, needed)
-            self.cuts += step.places * field.value.shape[1]
+            self.cuts += step.places * field.width
         else:
             self.values.keep(needed)
             new = unchanged(self.mesh, len(self.exactly.cut))
             every = torch.ones(self.mesh.faces, dtype=torch.bool, device=self.device)
             nothing = torch.zeros((len(self.mesh.x), 0), dtype=torch.bool, device=self.device)
             self._repair(depth, new, self._record(new, nothing, step), every)
-        if self.max_cells is not None and self.mesh.faces > self.max_cells:
+        self._watch("done", self.mesh.faces, -1)
+
+    def _watch(self, what: str, faces: int, half_edges: int) -> None:
+        """Report progress; stop where a limit would be passed."""
+        if self.progress:
+            self.progress(f"{self.stage}: {what}", self.mesh.faces, max(faces, self.mesh.faces))
+        if self.max_cells is not None and faces > self.max_cells:
             raise Undecided(f"more than {self.max_cells} cells: raise the limit, or take a smaller domain")
+        self._afford(half_edges * BYTES)
+
+    def _afford(self, size: int) -> None:
+        if self.max_memory is not None and size > self.max_memory:
+            raise Undecided(
+                f"{self.stage} needs about {size / 2**30:.1f} GiB, max_memory is {self.max_memory / 2**30:.1f} GiB: raise"
+                " it, or take the domain in pieces (partition_pieces)"
+            )
 
     # -- one layer of units -------------------------------------------------------------------------------------------
 
     def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
         heights = step.heights(field.value)
-        error = step.cut_error(field)
-        positive, doubtful = self._signs(heights, (error + field.lipschitz * self.accuracy.ball) * SLIGHT)
+        errors, steepness = step.cut_bounds(field)
+        positive, doubtful = self._signs(heights, errors, steepness)
         bad = self._resolve(positive, doubtful)
         edges, u, w = edges_of(self.mesh)
         pair, cut = sign_changes(positive, u, w)
         new, accuracy = unchanged(self.mesh, len(self.exactly.cut)), self.accuracy
         if len(pair):
-            new = propose(self.mesh, heights, positive, (pair, cut), new.lines)
+            new = propose(self.mesh, heights, positive, (pair, cut), new.lines, self._watch)
             if self.certified:
-                accuracy = refined(accuracy, self.mesh, new, heights, error, self.values.radius)
+                self._watch("proof", -1, -1)
+                accuracy = refined(accuracy, self.mesh, new, heights, errors, self.values.radius)
                 failed, decided = wrong(self.mesh, new, positive, (edges[pair], cut, heights.shape[1]), accuracy)
                 self.claims += decided
                 bad |= failed
@@ -133,7 +155,7 @@ class Engine:
             self.mesh = new.mesh
             self.history.layers.append(record)
 
-    def _signs(self, heights: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
+    def _signs(self, heights: Tensor, errors: Tensor, steepness: Tensor) -> tuple[Tensor, Tensor]:
         """The signs of the cuts at the vertices, padded as `sign_changes` wants them; and which (vertex, cut) are doubtful."""
         rows, cuts = heights.shape
         positive = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=self.device)
@@ -143,7 +165,8 @@ class Engine:
             part = heights[low : low + size]
             positive[low : low + size, :cuts] = part >= 0
             if self.certified:
-                sure = part.abs() > margin[low : low + size].unsqueeze(1)
+                distance = self.accuracy.ball[low : low + size].unsqueeze(1) * SLIGHT
+                sure = part.abs() > torch.addcmul(errors, distance, steepness)
                 if not bool(sure.all()):
                     doubtful.append(torch.nonzero(~sure) + torch.tensor([low, 0], device=self.device))
         if self.certified:
@@ -175,25 +198,27 @@ class Engine:
         old = self.mesh
         u, w = old.origin[new.edge], old.head()[new.edge]
         first, second = len(old.x), len(old.x) + len(new.edge)
-        self.values.extend(
-            new.mesh.x, [(u, w, new.t), (new.chord_start[new.a], new.chord_end[new.a], new.s)]
-        )
+        width = sum(f.width for f in self.values.fields.values())
+        self._afford(len(new.mesh.x) * width * 16)
+        self.values.extend(new.mesh.x, (u, w, new.t), (new.chord_start[new.a], new.chord_end[new.a], new.s))
         if step.sources[0] not in needed or not len(new.edge):
             return
         numbers = torch.arange(len(new.mesh.x), device=self.device)
         useful = torch.zeros(len(numbers), dtype=torch.bool, device=self.device)
         useful[new.mesh.origin[~bad[new.parent[new.mesh.face()]]]] = True
-        for points, cut in (
-            (numbers[first:second], new.cut),
-            (numbers[second:], new.chord_cut[new.a]),
-            (numbers[second:], new.chord_cut[new.b]),
+        _, at_edges, at_meetings = field.blocks
+        for points, block, cut in (
+            (numbers[first:second], at_edges, new.cut),
+            (numbers[second:], at_meetings, new.chord_cut[new.a]),
+            (numbers[second:], at_meetings, new.chord_cut[new.b]),
         ):
+            place = points - points[:1]
             unit = torch.div(cut, step.places, rounding_mode="floor")
             level = step.breakpoint(unit, cut - unit * step.places)
             if self.certified and bool(useful[points].any()):
-                gap = (field.value[points, unit] - level).abs()[useful[points]]
-                field.error = (field.error + 2 * float(gap.max())) * SLIGHT
-            field.value[points, unit] = level
+                gap = (block[place, unit] - level).abs()[useful[points]]
+                field.loosen(1.0, 0.0, 2 * float(gap.max()))
+            block[place, unit] = level
 
     def _define(self, new: Refinement) -> None:
         """Note on which lines the new vertices lie."""
@@ -253,9 +278,29 @@ class Engine:
         corners = local.tolist()
         polygons = [corners[b - s : b] for b, s in zip(ends.tolist(), sizes.tolist(), strict=True)]
         made = recut(
-            self.exactly.program, units, points, polygons, self.history.patterns(faces), len(self.dom.corners), self.progress, self.max_cells
+            self.exactly.program,
+            units,
+            points,
+            polygons,
+            self.history.patterns(faces),
+            len(self.dom.corners),
+            self.progress,
+            self.max_cells,
         )
-        fine = Arrays(*(t.cpu().numpy() for t in (new.mesh.start, new.mesh.origin, new.mesh.line, new.parent, new.old, new.forward)))
+        fine = Arrays(
+            *(
+                t.cpu().numpy()
+                for t in (
+                    new.mesh.start,
+                    new.mesh.origin,
+                    new.mesh.twin,
+                    new.mesh.line,
+                    new.parent,
+                    new.old,
+                    new.forward,
+                )
+            )
+        )
         shared = np.full(len(made.points), -1)
         shared[: len(vertices)] = vertices
         self._match(new, failed, made.origin, made.mother, made.sizes, mothers, shared)
@@ -274,14 +319,20 @@ class Engine:
         record.cut = record.cut[inside]
         record.parent = arrays.parent
         record.exact_row = np.where(kept, -1, -1 - result.face)
-        record.exact = np.array([list(units.states(p)) for p in made.patterns], record.exact.dtype).reshape(-1, record.units)
+        record.exact = np.array([list(units.states(p)) for p in made.patterns], record.exact.dtype).reshape(
+            -1, record.units
+        )
         self.history.layers.append(record)
 
         # vertices: those of the kernel are known exactly
         exact = np.flatnonzero(result.exact >= 0)
         chosen = self._tensor(np.maximum(result.vertex, 0))
-        known = {int(v): self.exactly.points[u] for v, u in enumerate(result.vertex.tolist()) if u in self.exactly.points}
-        known.update((int(v), made.points[k]) for v, k in zip(exact.tolist(), result.exact[exact].tolist(), strict=True))
+        renamed = np.full(len(new.mesh.x), -1)
+        renamed[result.vertex[result.vertex >= 0]] = np.flatnonzero(result.vertex >= 0)
+        known = {int(renamed[u]): point for u, point in self.exactly.points.items()}
+        known.update(
+            (int(v), made.points[k]) for v, k in zip(exact.tolist(), result.exact[exact].tolist(), strict=True)
+        )
         self.exactly.points = known
         self.exactly.lines = self.exactly.lines[np.maximum(result.vertex, 0)]
         self.exactly.add_known_lines(made.lines)
@@ -300,11 +351,18 @@ class Engine:
         )
         self.values.choose(chosen)
         self.values.renew(vertex, x[vertex])
-        parts = (arrays.start, arrays.origin, result.twin, line)
+        parts = (arrays.start, arrays.origin, arrays.twin, line)
         self.mesh = Mesh(x, *(self._tensor(a) for a in parts))
 
     def _match(
-        self, new: Refinement, failed: np.ndarray, origin: list[int], mother: list[int], sizes: list[int], mothers: Ints, shared: Ints
+        self,
+        new: Refinement,
+        failed: np.ndarray,
+        origin: list[int],
+        mother: list[int],
+        sizes: list[int],
+        mothers: Ints,
+        shared: Ints,
     ) -> None:
         """Which vertices of the kernel, on edges between a bad face and a good one, are which of the refinement's.
 
@@ -323,8 +381,9 @@ class Engine:
             at += size
         edge = np.minimum(np.arange(len(twin)), np.where(twin < 0, len(twin), twin))
         on: dict[int, list[int]] = {}
-        for c, e in enumerate(new.edge.cpu().tolist()):
-            on.setdefault(e, []).append(c)
+        crossed = new.edge.cpu().numpy()
+        for c in np.flatnonzero(np.isin(crossed, edge[list(rim)])).tolist():
+            on.setdefault(int(crossed[c]), []).append(c)
         x = new.mesh.x.cpu().numpy()
         given = {int(v): k for k, v in enumerate(shared.tolist()) if v >= 0}
         heads, origins = old.head().cpu().numpy(), old.origin.cpu().numpy()

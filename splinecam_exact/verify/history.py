@@ -105,6 +105,15 @@ class History:
         """For each layer, the states of its units on some of the present faces."""
         return [layer.states(a) for layer, a in zip(self.layers, self.ancestors(faces), strict=True)]
 
+    @property
+    def unit_count(self) -> int:
+        """The number of units in all layers."""
+        return sum(layer.units for layer in self.layers)
+
+    def all_states(self, faces: Ints) -> States:
+        """The states of all units on some of the present faces, (len(faces), units)."""
+        return np.concatenate([np.empty((len(faces), 0), np.uint8), *self.states(faces)], axis=1)
+
     def patterns(self, faces: Ints) -> list[bytes]:
         """The kernel's patterns, as far as the layers go, of some of the present faces."""
         fields = [np.empty((len(faces), 0), np.uint8)]

@@ -31,5 +31,7 @@ class Liveness:
     def after(self, number: int) -> set[int]:
         """The nodes up to `number` whose values are needed after it."""
         return {
-            j for j, readers in enumerate(self.readers[: number + 1]) if any(r > number and self._useful[r] for r in readers)
+            j
+            for j, readers in enumerate(self.readers[: number + 1])
+            if any(r > number and self._useful[r] for r in readers)
         }

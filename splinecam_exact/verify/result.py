@@ -1,15 +1,23 @@
-"""A certified mesh as a `Geometry`: exact points and states are computed when they are asked for."""
+"""Results: a certified mesh as a `Geometry`, whose exact points and states are computed when they are asked for."""
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 
 import numpy as np
+import torch
 
-from splinecam_exact.geometry import Geometry, Polygons, States
+from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.geometry import FloatGeometry, Geometry, Polygons, States
 from splinecam_exact.half_edges import HalfEdges, Ints, half_edges
+from splinecam_exact.kernel.errors import InputError
+from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import Point
-from splinecam_exact.verify.engine import Engine
+from splinecam_exact.network import Network
+from splinecam_exact.nodes import Max
+from splinecam_exact.subdivision import Subdivision
+from splinecam_exact.verify.engine import Contradiction, Engine
 
 
 class MeshGeometry(Geometry):
@@ -19,7 +27,7 @@ class MeshGeometry(Geometry):
         mesh = engine.mesh
         self.polygons = Polygons(mesh.start.cpu().numpy(), mesh.origin.cpu().numpy())
         self.vertex_count = len(mesh.x)
-        self.unit_count = sum(layer.units for layer in engine.history.layers)
+        self.unit_count = engine.history.unit_count
         self.coordinates = mesh.x.cpu().numpy()
         self.slack = float(engine.accuracy.ball.max())
         self._twins = mesh.twin.cpu().numpy()
@@ -50,5 +58,47 @@ class MeshGeometry(Geometry):
 
     def state_rows(self, faces: Ints) -> States:
         """The states of all units on some faces."""
-        found = self._history.states(faces)
-        return np.concatenate([np.empty((len(faces), 0), np.uint8), *found], axis=1)
+        return self._history.all_states(faces)
+
+
+def speculate(
+    net: Network,
+    dom: Polygon | Slice,
+    certified: bool,
+    device: str | None,
+    progress: Progress | None,
+    max_cells: int | None,
+    max_memory: int | None,
+) -> Subdivision:
+    """The partition in mode "certified" or "float64": see `partition`."""
+    place = _device(device)
+    limit = max_memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    if not certified and not any(isinstance(node, Max) for node in net.nodes):
+        engine = Engine(net, dom, place, False, progress, max_cells, limit)
+        try:
+            engine.run()
+        except Contradiction:
+            pass
+        else:
+            mesh, history = engine.mesh, engine.history
+            geometry = FloatGeometry(
+                Polygons(mesh.start.cpu().numpy(), mesh.origin.cpu().numpy()),
+                mesh.x.cpu().numpy(),
+                history.unit_count,
+                history.all_states,
+                mesh.twin.cpu().numpy(),
+            )
+            return Subdivision(net, dom, geometry, mode="float64", progress=progress)
+    engine = Engine(net, dom, place, True, progress, max_cells, limit)
+    engine.run()
+    return Subdivision(net, dom, MeshGeometry(engine), mode="certified", report=engine.report, progress=progress)
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        place = torch.device(name or "cpu")
+        torch.empty(0, dtype=torch.float64, device=place)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputError(f"torch cannot compute in float64 on the device {name!r} here: {reason}") from None
+    return place

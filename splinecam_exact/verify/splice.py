@@ -17,6 +17,7 @@ class Arrays(NamedTuple):
 
     start: Ints
     origin: Ints
+    twin: Ints
     line: Ints
     parent: Ints
     old: Ints
@@ -24,20 +25,28 @@ class Arrays(NamedTuple):
 
 
 class Spliced(NamedTuple):
-    """The result: `arrays`, `twin`, and how it came about.
+    """The result: `arrays`, and how it came about.
 
     Vertex v was `vertex[v]` of the refinement, or was made by the kernel: `exact[v]` is its number there, else -1. Face f
     was `face[f]` of the refinement, or is number -1 - face[f] of the kernel's.
     """
 
     arrays: Arrays
-    twin: Ints
     vertex: Ints
     exact: Ints
     face: Ints
 
 
-def splice(fine: Arrays, bad: NDArray[np.bool_], given: Ints, mothers: Ints, made: Repaired, shared: Ints, old_vertices: int, lines: int) -> Spliced:
+def splice(
+    fine: Arrays,
+    bad: NDArray[np.bool_],
+    given: Ints,
+    mothers: Ints,
+    made: Repaired,
+    shared: Ints,
+    old_vertices: int,
+    lines: int,
+) -> Spliced:
     """Join the good faces of a refinement and the kernel's.
 
     `bad` says which old faces the kernel cut, `given` the vertices that it was given, `mothers` the old half-edges,
@@ -67,9 +76,12 @@ def splice(fine: Arrays, bad: NDArray[np.bool_], given: Ints, mothers: Ints, mad
     on_old = mother >= 0
     old = np.where(on_old, mothers[np.maximum(mother, 0)], -1)
     line = np.where(on_old, -1, lines - 1 - mother)
+    start = np.concatenate([[0], np.cumsum(np.concatenate([size[faces], np.array(made.sizes, np.int64)]))])
+    origin = np.concatenate([number[fine.origin[good]], of_kernel[kernel_origin]])
     arrays = Arrays(
-        np.concatenate([[0], np.cumsum(np.concatenate([size[faces], np.array(made.sizes, np.int64)]))]),
-        np.concatenate([number[fine.origin[good]], of_kernel[kernel_origin]]),
+        start,
+        origin,
+        _twins(fine.twin, good, start, origin, len(kept) + len(fresh)),
         np.concatenate([fine.line[good], line]),
         np.concatenate([fine.parent[faces], given[np.array(made.parent, np.int64)]]),
         np.concatenate([fine.old[good], old]),
@@ -79,15 +91,21 @@ def splice(fine: Arrays, bad: NDArray[np.bool_], given: Ints, mothers: Ints, mad
     used_kernel = np.flatnonzero(used)
     exact[of_kernel[used_kernel]] = used_kernel
     vertex = np.concatenate([kept, np.full(len(fresh), -1)])
-    return Spliced(arrays, twins(arrays, len(vertex)), vertex, exact, np.concatenate([faces, -1 - np.arange(len(made.sizes))]))
+    return Spliced(arrays, vertex, exact, np.concatenate([faces, -1 - np.arange(len(made.sizes))]))
 
 
-def twins(arrays: Arrays, vertices: int) -> Ints:
-    """The opposite of every half-edge, -1 where there is none."""
-    following = np.arange(1, len(arrays.origin) + 1)
-    following[arrays.start[1:] - 1] = arrays.start[:-1]
-    head = arrays.origin[following]
-    key, back = arrays.origin * vertices + head, head * vertices + arrays.origin
+def _twins(twin: Ints, good: NDArray[np.bool_], start: Ints, origin: Ints, vertices: int) -> Ints:
+    """The opposite of every half-edge, -1 where there is none: good ones keep theirs where it is good too."""
+    place = np.cumsum(good) - 1
+    old = twin[good]
+    found = np.where((old >= 0) & good[old], place[old], -1)
+    found = np.concatenate([found, np.full(len(origin) - len(found), -1)])
+    open_ends = np.concatenate([np.flatnonzero((old >= 0) & ~good[old]), np.arange(len(old), len(origin))])
+    following = np.arange(1, len(origin) + 1)
+    following[start[1:] - 1] = start[:-1]
+    here, there = origin[open_ends], origin[following[open_ends]]
+    key, back = here * vertices + there, there * vertices + here
     order = np.argsort(key)
-    place = np.minimum(np.searchsorted(key, back, sorter=order), len(key) - 1)
-    return np.where(key[order[place]] == back, order[place], -1)
+    at = order[np.minimum(np.searchsorted(key, back, sorter=order), len(key) - 1)]
+    found[open_ends] = np.where(key[at] == back, open_ends[at], -1)
+    return found

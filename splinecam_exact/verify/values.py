@@ -1,11 +1,13 @@
 """The network's values at the vertices of a mesh, in float64, with a rigorous bound of their error.
 
 A vertex v of the mesh has float coordinates x_v near the true vertex. A *field* holds the values of one node of the
-network at all vertices, and three numbers (proofs/fast.md, section 3):
+network at all vertices, and three bounds (proofs/fast.md, section 3):
 
 - `error`: for every cell at v, the cell's affine form of the node, evaluated at x_v, is this close (2-norm);
 - `lipschitz`: no cell's form has a larger Jacobian (spectral norm);
-- `size`: a bound of the values' 2-norm.
+- `size`: a bound of the values' 2-norm;
+
+and per value, where it is known better: `rows_error` and `rows_lipschitz` for that value alone.
 
 The bounds hold for any order of summation, with or without fused multiply-add.
 """
@@ -13,7 +15,6 @@ The bounds hold for any order of summation, with or without fused multiply-add.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ TINY = 2.0**-990
 """More than all that underflow can lose in one operation of this module, for sums of up to 2**30 products."""
 SAFE = 1 + 2.0**-30
 """Covers the rounding of the bounds themselves."""
+CHUNK = 1 << 18
+"""How many values are worked on at a time, so that they stay in the processor's cache."""
 LERP = 8
 """A linear interpolation is off by at most so many unit roundoffs of the larger end."""
 
@@ -59,14 +62,39 @@ def spectral_norm(matrix: Tensor) -> float:
     return min(frobenius, frobenius * bound**0.5 * SAFE)
 
 
-@dataclass
 class Field:
-    """The values (V, n) of one node at all vertices, and the bounds described above."""
+    """The values (V, n) of one node at all vertices, and the bounds described above.
 
-    value: Tensor
-    error: float
-    lipschitz: float
-    size: float
+    `blocks` are the values of some vertices after another: a layer adds vertices without copying what is there.
+    """
+
+    def __init__(self, value: Tensor, error: float, lipschitz: float, size: float) -> None:
+        self.blocks = [value]
+        self.error, self.lipschitz, self.size = error, lipschitz, size
+        self.rows_error = torch.full_like(value[0], error)
+        self.rows_lipschitz = torch.full_like(value[0], lipschitz)
+
+    @property
+    def value(self) -> Tensor:
+        """The values at all vertices."""
+        if len(self.blocks) > 1:
+            self.blocks = [torch.cat(self.blocks)]
+        return self.blocks[0]
+
+    def loosen(self, factor: float, distance: float, more: float) -> None:
+        """Multiply the errors, and add what a point may move by, and more."""
+        self.error = (self.error * factor + self.lipschitz * distance + more) * SAFE
+        self.rows_error = (self.rows_error * factor + self.rows_lipschitz * distance + more) * SAFE
+
+    @property
+    def width(self) -> int:
+        """How many values there are at each vertex."""
+        return int(self.blocks[0].shape[1])
+
+    def fit(self, sizes: list[int]) -> None:
+        """Make blocks of these sizes."""
+        if [len(block) for block in self.blocks] != sizes:
+            self.blocks = list(self.value.split(sizes))
 
 
 class Linear:
@@ -76,17 +104,15 @@ class Linear:
         self.sources, self.weights, self.bias = sources, weights, bias
         self.norms = [spectral_norm(w) if w.dim() == 2 else float(w.abs().max()) for w in weights]
         self.sums = [float(torch.linalg.vector_norm(w)) for w in weights]
+        self.rows = [torch.linalg.vector_norm(w, dim=1) if w.dim() == 2 else w.abs() for w in weights]
         self.offset = float(torch.linalg.vector_norm(bias))
         fan_in = sum(w.shape[1] if w.dim() == 2 else 1 for w in weights)
         self.rounding = gamma(fan_in + len(weights) + 6)  # with the rounding of weights that are no floats
 
-    def __call__(self, inputs: list[Tensor]) -> Tensor:
-        y = None
+    def __call__(self, inputs: list[Tensor], out: Tensor | None = None) -> Tensor:
+        y = self.bias
         for x, w in zip(inputs, self.weights, strict=True):
-            if w.dim() == 2:
-                y = torch.addmm(self.bias if y is None else y, x, w.T)
-            else:
-                y = torch.addcmul(self.bias if y is None else y, x, w)
+            y = torch.addmm(y, x, w.T, out=out) if w.dim() == 2 else torch.addcmul(y, x, w, out=out)
         return y
 
     def bounds(self, inputs: list[Field]) -> tuple[float, float]:
@@ -95,6 +121,15 @@ class Linear:
         passed = sum(s * f.error for s, f in zip(self.norms, inputs, strict=True))
         steep = sum(s * f.lipschitz for s, f in zip(self.norms, inputs, strict=True))
         return (passed + self.rounding * size + TINY * (1 + sum(f.size for f in inputs))) * SAFE, steep * SAFE
+
+    def rows_bounds(self, inputs: list[Field]) -> tuple[Tensor, Tensor]:
+        """The same for each value alone."""
+        error = self.rounding * self.bias.abs() + TINY * (1 + sum(f.size for f in inputs))
+        steep = torch.zeros_like(error)
+        for rows, field in zip(self.rows, inputs, strict=True):
+            error = error + rows * ((field.error + self.rounding * field.size) * SAFE)
+            steep = steep + rows * field.lipschitz
+        return error * SAFE, steep * SAFE
 
 
 class Bent:
@@ -143,15 +178,17 @@ class Bent:
         (field,) = inputs
         if self.relu:
             return field.error, field.lipschitz
-        pieces, width = self.slopes.shape[1], field.value.shape[1]
+        pieces, width = self.slopes.shape[1], field.width
         reach = field.size + width**0.5 * float(self.breakpoints.abs().max())
         size = width**0.5 * float(self.anchor.abs().max()) + 2 * pieces * self.steepest * reach
         error = self.steepest * (field.error + 4 * UNIT * reach) + gamma(pieces + 8) * size + TINY * (1 + size)
         return error * SAFE, self.steepest * field.lipschitz * SAFE
 
-    def cut_error(self, field: Field) -> float:
-        """How far `heights` may be from the true heights, for one cut."""
-        return (field.error + 2 * UNIT * (field.size + 2 * float(self.breakpoints.abs().max())) + TINY) * SAFE
+    def cut_bounds(self, field: Field) -> tuple[Tensor, Tensor]:
+        """For each cut, how far `heights` may be from the true heights, and how steep these may be."""
+        error, steep = (t.repeat_interleave(self.places) for t in (field.rows_error, field.rows_lipschitz))
+        shift = 2 * UNIT * (field.size + 2 * float(self.breakpoints.abs().max())) + TINY
+        return (error + shift) * SAFE, steep
 
 
 class Largest:
@@ -226,16 +263,41 @@ class Values:
         self.radius = float(x.abs().max()) * SAFE
         self.fields = {0: Field(x, 0.0, 1.0, 2 * self.radius)}
 
-    def step(self, number: int) -> None:
-        """Compute the field of a node; its sources must be there."""
+    def step(self, number: int, alone: bool = False) -> None:
+        """Compute the field of a node; its sources must be there, and are overwritten where nobody else reads them."""
         node = self.steps[number - 1]
         inputs = [self.fields[s] for s in node.sources]
-        value = node([f.value for f in inputs])
-        if not self.bounds:
-            self.fields[number] = Field(value, float("inf"), float("inf"), float("inf"))
-            return
-        error, lipschitz = node.bounds(inputs)
-        self.fields[number] = Field(value, error, lipschitz, self._size(value))
+        error, lipschitz = node.bounds(inputs) if self.bounds else (float("inf"), float("inf"))
+        if isinstance(node, Linear):
+            self.fields[number] = self._linear(node, inputs, error, lipschitz)
+        elif isinstance(node, Bent) and node.relu:
+            source = inputs[0]
+            blocks = [block.clamp_(min=0) if alone else block.clamp(min=0) for block in source.blocks]
+            self.fields[number] = Field(blocks[0], error, lipschitz, source.size)
+            self.fields[number].blocks = blocks
+        else:
+            value = node([f.value for f in inputs])
+            self.fields[number] = Field(value, error, lipschitz, self._size(value))
+
+    def _linear(self, node: Linear, inputs: list[Field], error: float, lipschitz: float) -> Field:
+        """Some rows at a time, and their sizes while they are at hand."""
+        sizes = [len(block) for block in inputs[0].blocks]
+        for field in inputs[1:]:
+            field.fit(sizes)
+        value = inputs[0].blocks[0].new_empty((sum(sizes), len(node.bias)))
+        size, done = 0.0, 0
+        rows = max(1, CHUNK // len(node.bias))
+        for k, count in enumerate(sizes):
+            for low in range(0, count, rows):
+                part = value[done + low : done + min(low + rows, count)]
+                node([f.blocks[k][low : low + rows] for f in inputs], part)
+                if self.bounds:
+                    size = max(size, self._size(part))
+            done += count
+        field = Field(value, error, lipschitz, size)
+        if self.bounds:
+            field.rows_error, field.rows_lipschitz = node.rows_bounds(inputs)
+        return field
 
     def _size(self, value: Tensor) -> float:
         return float(torch.linalg.vector_norm(value, dim=1).max()) * (1 + 2.0**-7) + TINY
@@ -244,44 +306,62 @@ class Values:
         """Drop all other fields but the coordinates."""
         self.fields = {k: f for k, f in self.fields.items() if k == 0 or k in numbers}
 
-    def extend(self, x: Tensor, ends: list[tuple[Tensor, Tensor, Tensor]]) -> None:
-        """Add vertices: for each (p, q, t), points at the fractions t of the way from vertices p to vertices q.
+    def extend(self, x: Tensor, on_edges: Between, on_chords: Between) -> None:
+        """Add vertices: first points between old ones, then points between those.
 
         `x` are the coordinates of all vertices, the new ones interpolated likewise.
         """
-        self.fields[0].value = x
-        blur = 2 * LERP * UNIT * self.radius  # how far a point may be from the exact interpolation
+        first = len(self.fields[0].value)
+        self.fields[0].blocks = [x]
+        blur = 2 * LERP * UNIT * self.radius + TINY  # how far a point may be from the exact interpolation
+        p, q, t = on_chords
         for number, field in self.fields.items():
             if number == 0:
                 continue
-            old = field.value
-            field.value = torch.empty((len(x), old.shape[1]), dtype=old.dtype, device=old.device)
-            field.value[: len(old)] = old
-            done = len(old)
-            for p, q, t in ends:
-                torch.lerp(field.value[p], field.value[q], t.unsqueeze(1), out=field.value[done : done + len(p)])
-                done += len(p)
-                field.error = (field.error + 2 * LERP * UNIT * field.size + field.lipschitz * blur + TINY) * SAFE
+            at_edges = interpolated(field.value, *on_edges)
+            field.blocks += [at_edges, interpolated(at_edges, p - first, q - first, t)]
+            for _ in range(2):
+                field.loosen(1.0, blur, 2 * LERP * UNIT * field.size + TINY)
 
     def choose(self, vertices: Tensor) -> None:
-        """Make the vertices these, in this order."""
+        """Make the vertices these, in this order; the first block stays as it is."""
         for field in self.fields.values():
-            field.value = field.value[vertices]
+            head, *rest = field.blocks
+            tail = vertices[len(head) :]
+            value = torch.cat([head[:1], *rest])[(tail - len(head) + 1).clamp(min=0)]
+            field.blocks = [head, value]
 
     def renew(self, vertices: Tensor, x: Tensor) -> None:
         """Give vertices new coordinates, nearest to their exact places, and evaluate the network there."""
         values = {0: x}
-        needed = max(self.fields)
-        ratio = 1.0
-        for number in range(1, needed + 1):
+        for number in range(1, max(self.fields) + 1):
             node = self.steps[number - 1]
             values[number] = node([values[s] for s in node.sources])
+        ratio = 1.0
         for number, field in self.fields.items():
-            field.value[vertices] = values[number]
+            head, *rest = field.blocks
+            old = vertices < len(head)
+            head[vertices[old]] = values[number][old]
+            if rest:
+                rest[0][vertices[~old] - len(head)] = values[number][~old]
             if number and self.bounds:
                 size = self._size(values[number])
                 ratio = max(ratio, size / field.size)
                 field.size = max(field.size, size)
         for number, field in self.fields.items():
-            if number:  # the true function at x and a cell's form there: both as close to the exact vertex
-                field.error = (field.error * ratio + 2 * field.lipschitz * 2 * UNIT * self.radius) * SAFE
+            if number:  # the true function at x and a cell's form there are both close to the value at the exact vertex
+                field.loosen(ratio, 2 * (2 * UNIT * self.radius + TINY), 0.0)
+
+
+Between = tuple[Tensor, Tensor, Tensor]
+"""Points at the fractions t of the way from vertices p to vertices q: (p, q, t)."""
+
+
+def interpolated(value: Tensor, p: Tensor, q: Tensor, t: Tensor) -> Tensor:
+    """Rows of values at points between vertices, some at a time."""
+    found = value.new_empty((len(p), value.shape[1]))
+    rows = max(1, CHUNK // value.shape[1])
+    for low in range(0, len(p), rows):
+        part = slice(low, low + rows)
+        torch.lerp(value[p[part]], value[q[part]], t[part].unsqueeze(1), out=found[part])
+    return found
