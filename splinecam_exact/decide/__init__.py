@@ -1,0 +1,10 @@
+"""Exact decisions in bulk: what float64 could not certify, first with about 110 bits, then in integers.
+
+Both stages are one algorithm. A program's integers are cut into digits of some 22 bits, few enough that float64 matrix
+products of digits are exact; the exact stage keeps all digits, the wide stage the highest ones and a bound on the rest.
+The proof is in `proofs/decide.md`.
+"""
+
+from splinecam_exact.decide.decider import Decider, Stages
+
+__all__ = ["Decider", "Stages"]

@@ -1,0 +1,276 @@
+"""Signs that float64 could not certify, decided exactly: first with about 110 bits, then in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from gmpy2 import lcm, mpq, mpz, sign
+from numpy.typing import NDArray
+
+from splinecam_exact.decide.digits import Ints
+from splinecam_exact.decide.evaluate import Form, evaluate
+from splinecam_exact.decide.plan import Plan, Precision
+from splinecam_exact.kernel.errors import InputError
+from splinecam_exact.kernel.program import PieceUnit, Program, Progress
+from splinecam_exact.kernel.rational import Point
+
+WIDE_BITS = 110
+"""How many bits of each value the wide stage keeps at first; then twice as many, and so on."""
+
+WORTH = 0.75
+"""The wide stage is left out where it takes more than this share of what the exact stage takes."""
+
+REQUESTS = 1 << 16
+"""How many requests are decided at a time."""
+
+Signs = NDArray[np.int8]
+
+
+class Stages(NamedTuple):
+    """How many requests each stage decided."""
+
+    wide: int
+    exact: int
+
+
+class Line(NamedTuple):
+    """An integer form, and how far each of its coefficients may be from the true form's, both times one number > 0."""
+
+    form: Form
+    radius: mpz
+
+
+class Decider:
+    """Decides signs of lines on the cells of a program with two inputs and a convex domain. No answer is ever wrong.
+
+    Lines are numbered: cut number t >= 0 is the comparison (Piecewise unit, breakpoint), counted over all units in
+    program order, and stands for the affine form source - breakpoint on a cell; line -1 - i is the side from corner i
+    to the next, positive inside. A cell is given by its pattern. As much of it is enough, and only that is looked at,
+    as the units hold that the cut's source depends on.
+
+    `corners` run counter-clockwise. `progress` is called now and then; it may raise. `digits` are the digits per value
+    that the wide stage keeps, one try after another; by default they are chosen for each call, none for networks that
+    are not deep enough to gain from it.
+
+    >>> from splinecam_exact import Network, square
+    >>> program = Network.from_layers([([[1, 0], [1, 1]], ["-1/3", 0]), ([[1, 1]], [0])]).program()
+    >>> decider = Decider(program, square(1).corners)
+    >>> decider.determinants([bytes([2, 2])], np.array([[0, 1, -1], [0, 0, 1]]), np.array([0, 0]))
+    (array([1, 0], dtype=int8), Stages(wide=0, exact=2))
+    >>> decider.forms([b""], np.array([1]), np.array([0]))
+    [(mpz(3), mpz(3), mpz(0))]
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        corners: Sequence[tuple[mpq, mpq]],
+        *,
+        progress: Progress | None = None,
+        digits: Sequence[int] | None = None,
+    ) -> None:
+        if program.inputs != 2:
+            raise InputError(f"the program has {program.inputs} inputs, not 2: put a slice in front")
+        self._plan = Plan(program)
+        self._progress = progress
+        self._digits = digits
+        self._sides = [_side(p, q) for p, q in zip(corners, [*corners[1:], corners[0]], strict=True)]
+        cuts = [
+            (unit.source, m, c)
+            for step in program.unit_steps()
+            for unit in step.units
+            if isinstance(unit, PieceUnit)
+            for m, c in unit.cuts
+        ]
+        self._sources: Ints = np.array([j for j, _, _ in cuts], np.int64)
+        self._scales = [(m, c) for _, m, c in cuts]
+        self._needs: Ints = np.array(self._plan.needs, np.int64)
+        self._precisions: dict[int, Precision] = {}
+
+    def determinants(self, patterns: Sequence[bytes], lines: Ints, which: Ints) -> tuple[Signs, Stages]:
+        """The signs of the 3 x 3 determinants of lines[r] on the cell patterns[which[r]]; 0 means exactly 0.
+
+        `lines` has shape (n, 3), `which` (n,). Raises InputError for lines, patterns or states that do not exist.
+        """
+        lines, which = np.asarray(lines, np.int64).reshape(-1, 3), np.asarray(which, np.int64)
+
+        def judge(some: Ints, found: list[Line]) -> list[int | None]:
+            rows = iter(found)
+            taken = (next(rows) if line >= 0 else self._sides[-1 - line] for line in lines[some].ravel().tolist())
+            return [_determinant(*three) for three in zip(taken, taken, taken, strict=True)]
+
+        return self._decide(patterns, lines, which, judge)
+
+    def heights(
+        self, patterns: Sequence[bytes], cuts: Ints, points: Sequence[Point], which: Ints
+    ) -> tuple[Signs, Stages]:
+        """The signs of the forms of cuts[r], on the cell patterns[which[r]], at the exact points[r]; 0 is exactly 0.
+
+        `cuts` and `which` have shape (n,). Raises InputError for cuts, patterns or states that do not exist.
+        """
+        cuts, which = np.asarray(cuts, np.int64), np.asarray(which, np.int64)
+        _check(cuts, 0, len(self._sources), "cut")
+
+        def judge(some: Ints, found: list[Line]) -> list[int | None]:
+            return [_height(line, points[r]) for r, line in zip(some.tolist(), found, strict=True)]
+
+        return self._decide(patterns, cuts[:, np.newaxis], which, judge)
+
+    def forms(self, patterns: Sequence[bytes], cuts: Ints, which: Ints) -> list[Form]:
+        """The exact integer forms of cuts[r] on the cells patterns[which[r]], up to a positive factor.
+
+        Equal requests share one tuple. Raises InputError for cuts, patterns or states that do not exist.
+        """
+        cuts = np.asarray(cuts, np.int64)
+        _check(cuts, 0, len(self._sources), "cut")
+        return [line.form for line in self._lines(patterns, cuts, np.asarray(which, np.int64), self._precision(0))]
+
+    def values(self, patterns: Sequence[bytes], numbers: Ints, which: Ints) -> list[Form]:
+        """The exact integer forms of any of the program's values, `denominator` times the true ones.
+
+        Raises InputError for values, patterns or states that do not exist.
+        """
+        numbers = np.asarray(numbers, np.int64)
+        _check(numbers, 0, len(self._needs), "value")
+        forms, where = self._forms(patterns, numbers, np.asarray(which, np.int64), self._precision(0))
+        return [forms[k] for k in where.tolist()]
+
+    def _decide(
+        self,
+        patterns: Sequence[bytes],
+        lines: Ints,
+        which: Ints,
+        judge: Callable[[Ints, list[Line]], list[int | None]],
+    ) -> tuple[Signs, Stages]:
+        """Ask `judge` about requests and the lines of those of their cuts that are not sides, until all is decided."""
+        _check(lines, -len(self._sides), len(self._sources), "line")
+        _check(which, 0, len(patterns), "pattern")
+        signs = np.zeros(len(lines), np.int8)
+        order = np.arange(len(lines))
+        if len(lines) > REQUESTS:  # neighbours in the order of the patterns share most of the work
+            rank = np.empty(len(patterns), np.int64)
+            rank[sorted(range(len(patterns)), key=patterns.__getitem__)] = np.arange(len(patterns))
+            order = np.argsort(rank[which], kind="stable")
+        wide = 0
+        for start in range(0, len(lines), REQUESTS):
+            left = order[start : start + REQUESTS]
+            *trials, exactly = self._stages(lines[left])
+            for precision in trials:
+                left = self._try(patterns, lines, which, judge, left, precision, signs)
+            wide += len(order[start : start + REQUESTS]) - len(left)
+            self._try(patterns, lines, which, judge, left, exactly, signs)
+        return signs, Stages(wide, len(lines) - wide)
+
+    def _try(
+        self,
+        patterns: Sequence[bytes],
+        lines: Ints,
+        which: Ints,
+        judge: Callable[[Ints, list[Line]], list[int | None]],
+        some: Ints,
+        precision: Precision,
+        signs: Signs,
+    ) -> Ints:
+        """Decide some of the requests with numbers of some precision; returns those that it does not decide."""
+        cuts = lines[some]
+        owners = np.broadcast_to(which[some, np.newaxis], cuts.shape)[cuts >= 0]
+        answers = judge(some, self._lines(patterns, cuts[cuts >= 0], owners, precision))
+        signs[some] = [answer or 0 for answer in answers]
+        return some[[answer is None for answer in answers]]
+
+    def _stages(self, lines: Ints) -> list[Precision]:
+        """The precisions to try for some lines, one after another; the last one is exact."""
+        tries = list(self._digits or ())
+        if self._digits is None:
+            cuts = lines[lines >= 0]
+            stop = int(self._plan.steps_of(self._sources[cuts]).max(initial=0))
+            most = WORTH * self._plan.cost(self._precision(0).low, stop)
+            digits = -(-WIDE_BITS // self._plan.bits)
+            while self._plan.cost(self._precision(digits).low, stop) < most:
+                tries.append(digits)
+                digits *= 2
+        return [self._precision(digits) for digits in (*tries, 0)]
+
+    def _precision(self, digits: int) -> Precision:
+        """That of so many digits per value; 0 stands for all of them."""
+        if digits not in self._precisions:
+            self._precisions[digits] = self._plan.truncated(digits) if digits else self._plan.exactly()
+        return self._precisions[digits]
+
+    def _lines(self, patterns: Sequence[bytes], cuts: Ints, which: Ints, precision: Precision) -> list[Line]:
+        """The lines of some cuts, in units of the lowest digit of their sources' steps."""
+        sources = self._sources[cuts]
+        forms, where = self._forms(patterns, sources, which, precision)
+        codes, again = np.unique(where * len(self._sources) + cuts, return_inverse=True)
+        steps = self._plan.steps_of(self._sources)
+        lines = []
+        for code in codes.tolist():
+            k, cut = divmod(code, len(self._sources))
+            (a, b, c), (m, offset) = forms[k], self._scales[cut]
+            low = mpz(1) << self._plan.bits * precision.low[steps[cut]]
+            radius = m * precision.radius[self._sources[cut]] + bool(offset % low)
+            lines.append(Line((m * a, m * b, m * c + offset // low), radius))
+        return [lines[k] for k in again.tolist()]
+
+    def _forms(
+        self, patterns: Sequence[bytes], numbers: Ints, which: Ints, precision: Precision
+    ) -> tuple[list[Form], Ints]:
+        """The different forms of some values, and which of them each request has."""
+        _check(which, 0, len(patterns), "pattern")
+        needs = self._needs[numbers]
+        longest = int(needs.max(initial=0)) + 1
+        codes, inverse = np.unique(which * longest + needs, return_inverse=True)
+        keys: dict[bytes, int] = {}
+        key = np.empty(len(codes), np.int64)
+        for k, code in enumerate(codes.tolist()):
+            owner, need = divmod(code, longest)
+            prefix = patterns[owner][:need]
+            if len(prefix) < need:
+                raise InputError(f"pattern {owner} has {len(prefix)} bytes, {need} are needed")
+            key[k] = keys.setdefault(prefix, len(keys))
+        count = len(self._needs)
+        codes, where = np.unique(key[inverse] * count + numbers, return_inverse=True)
+        watch = None if self._progress is None else partial(self._progress, "cells evaluated")
+        return evaluate(self._plan, precision, list(keys), codes // count, codes % count, watch), where
+
+
+def _check(numbers: Ints, low: int, high: int, name: str) -> None:
+    """Raise InputError if one of some numbers does not exist."""
+    bad = numbers[(numbers < low) | (numbers >= high)]
+    if len(bad):
+        raise InputError(f"there is no {name} {bad[0]}: they go from {low} to {high - 1}")
+
+
+def _side(p: tuple[mpq, mpq], q: tuple[mpq, mpq]) -> Line:
+    """The line from a corner to the next, positive on its left."""
+    a, b = p[1] - q[1], q[0] - p[0]
+    row = (a, b, -(a * p[0] + b * p[1]))
+    common = lcm(*(v.denominator for v in row))
+    first, second, third = (v.numerator * (common // v.denominator) for v in row)
+    return Line((first, second, third), mpz(0))
+
+
+def _determinant(first: Line, second: Line, third: Line) -> int | None:
+    """The sign of the determinant of three true lines, or None where the radii leave it open."""
+    (a, b, c), (d, e, f), (g, h, i) = first.form, second.form, third.form
+    found = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    slack = mpz(0)
+    if first.radius or second.radius or third.radius:
+        sizes = [sum(map(abs, line.form)) for line in (first, second, third)]
+        reach = [size + 3 * line.radius for size, line in zip(sizes, (first, second, third), strict=True)]
+        slack = reach[0] * reach[1] * reach[2] - sizes[0] * sizes[1] * sizes[2]
+    return _sign(found, slack)
+
+
+def _height(line: Line, point: Point) -> int | None:
+    """The sign of a true line's form at a point, or None where the radius leaves it open."""
+    (a, b, c), (x, y, w) = line.form, point
+    return _sign(a * x + b * y + c * w, line.radius * (abs(x) + abs(y) + w))
+
+
+def _sign(found: mpz, slack: mpz) -> int | None:
+    """The sign of a number that is at most `slack` away from another."""
+    return sign(found) if abs(found) > slack or not slack else None
