@@ -1,1 +1,17 @@
-"""Scripts that measure; `python -m benchmarks` runs them. Nothing here is asserted."""
+"""Scripts that measure. Nothing here is asserted, but for `cuda`, which compares results between devices.
+
+- `python -m benchmarks`: `splinecam-exact bench` on the workloads in $SPLINECAM_EXACT_DATA/workloads, where that is set
+- `python -m benchmarks.certificates`: certifying and checking
+- `python -m benchmarks.naive`: against splitting every cell by every unit
+- `python -m benchmarks.cuda`: CUDA against the CPU
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def folder() -> str | None:
+    """The folder of workloads that the environment names, or None."""
+    data = os.environ.get("SPLINECAM_EXACT_DATA")
+    return None if data is None else os.path.join(data, "workloads")

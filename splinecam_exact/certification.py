@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from splinecam_exact._files import PathLike, atomic_write, read_text
 from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.geometry import ListGeometry
 from splinecam_exact.kernel import certificate as text_form
 from splinecam_exact.kernel.checker import Statement, decode_patterns, verify
 from splinecam_exact.kernel.errors import InputError, MalformedCertificate, RefutedCertificate, Undecided
@@ -161,7 +162,7 @@ def _compare_rebuilt(claimed: text_form.Certificate, part: Subdivision) -> dict[
             raise RefutedCertificate(key, f"is {getattr(claimed, key)}, but what was given is {getattr(true, key)}")
     decode_patterns(claimed.cells, part.program)  # refuses states that do not exist, and one pattern twice
     mine = canonical_form(part)
-    theirs = Subdivision(part.network, part.domain, claimed.vertices, claimed.cells)
+    theirs = Subdivision(part.network, part.domain, ListGeometry(claimed.vertices, claimed.cells, part.program))
     for i, (pattern, polygon) in enumerate(canonical_form(theirs).items()):
         if mine.get(pattern) != polygon:
             raise RefutedCertificate(f"cells[{i}]", "is no cell of the rebuilt subdivision")

@@ -17,6 +17,8 @@ BAD_INPUT = 3
 BUG = 70  # EX_SOFTWARE; Python's own code for an exception is 1, which means refuted here
 INTERRUPTED = 130
 
+_MODES = ("float64", "certified", "rational")
+
 _DOMAIN = """\
 The domain is a convex polygon: of the input plane of a network with two
 inputs, or of a plane in the input space of any other, which --slice,
@@ -137,9 +139,11 @@ def parser() -> Parser:
         "partition a domain exactly and count",
         "splinecam-exact partition network.npz --square 1 --statistics",
         "splinecam-exact partition acas.nnet --normalize --axes 0,1 --plot cells.png",
+        "splinecam-exact partition network.npz --square 1 --mode float64 --device cuda",
     )
     _model(partition)
     _domain(partition)
+    _how(partition, _MODES)
     _limits(partition, cells=True)
     partition.add_argument("--statistics", action="store_true", help="also the paper's measures of the cells")
     partition.add_argument("--save", metavar="FILE", help="save network, domain and subdivision as one JSON file")
@@ -153,6 +157,7 @@ def parser() -> Parser:
     )
     _model(certify)
     _domain(certify)
+    _how(certify, _MODES[1:])
     _limits(certify, cells=True)
     certify.add_argument("-o", "--output", metavar="FILE", required=True, help="the certificate")
 
@@ -195,6 +200,22 @@ def parser() -> Parser:
     )
     plot.add_argument("--mark", metavar='"X,Y ..."', help="mark these points of the slice, numbered from 0")
     plot.add_argument("--title", metavar="TEXT")
+
+    bench = _command(
+        commands,
+        "bench",
+        "measure time and memory of every mode, on a folder of networks or on those that ship with the package",
+        "splinecam-exact bench",
+        "splinecam-exact bench --data workloads --workloads deep64x4 wide300 --modes float64 certified",
+        module="bench",
+    )
+    bench.add_argument(
+        "--data", metavar="FOLDER", help="its .npz networks with two inputs are partitioned on [-1, 1]^2"
+    )
+    bench.add_argument("--workloads", metavar="NAME", nargs="+", help="only these, by their names without .npz")
+    bench.add_argument("--modes", choices=_MODES, nargs="+", help="default: all that there are on the device")
+    bench.add_argument("--device", metavar="DEVICE", default="cpu", help="cpu (default) or cuda")
+    bench.add_argument("--exact", action="store_true", help="also the time of the exact vertices and of all counts")
     return top
 
 
@@ -265,6 +286,29 @@ def _domain(command: Parser) -> None:
         help="with --axes: a value for each input; those of I and J are not used and may be _; .nnet: by default "
         "mid-range",
     )
+
+
+def _how(command: Parser, modes: Sequence[str]) -> None:
+    warning = "Nothing vouches for a float64 result; the others are exact." if "float64" in modes else None
+    group = command.add_argument_group("computation", warning)
+    group.add_argument("--mode", choices=modes, help="default: certified where torch is installed, else rational")
+    group.add_argument("--device", metavar="DEVICE", help="of the other modes than rational: cpu (default), cuda, ...")
+    group.add_argument(
+        "--max-memory",
+        metavar="GIB",
+        type=_gibibytes,
+        help="about, of the other modes than rational; beyond it the answer is: undecided (default: half of all)",
+    )
+
+
+def _gibibytes(text: str) -> int:
+    try:
+        size = int(float(text) * 2**30)
+    except (ValueError, OverflowError):
+        size = 0
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive number of GiB, not {text!r}")
+    return size
 
 
 def _limits(command: Parser, *, cells: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
+from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from time import perf_counter
@@ -37,15 +39,19 @@ from splinecam_exact.subdivision import Subdivision
 def partition(args: argparse.Namespace, output: Output) -> Result:
     """Partition, count, and perhaps save and draw."""
     check_limits(args)
+    if args.save is not None and args.mode == "float64":
+        raise InputError("--save is for exact results: choose another --mode than float64")
     check_outputs(args, [args.save, args.plot])
     if args.plot is not None:
         require_matplotlib()
         check_format(args.plot)
     net, dom = _subject(args)
     kind = _decided_by(net, None, output) if args.plot is not None else None
+    if args.mode != "rational" and find_spec("torch"):
+        import_module("splinecam_exact.verify.result")  # seconds that are no part of the computation's
     start = perf_counter()
     part, decided = _computed(args, net, dom, kind, output)
-    result = {"status": "done", "counts": part.counts(), **_named(args, net, dom)}
+    result = {"status": "done", **_found_by(part, output), "counts": part.counts(), **_named(args, net, dom)}
     output.counts(part.counts())
     result["seconds"] = _time(output, start, ", with the decision boundary" if decided else "")
     if args.statistics:
@@ -159,10 +165,28 @@ def _computed(
     """The partition and, where `kind` names a head, the decision; both within the limits."""
     with output.progress() as progress:
         watch = with_time_limit(progress, args.time_limit)
-        part = partition_of(net, dom, progress=watch, max_cells=args.max_cells)
+        how = {name: getattr(args, name) for name in ("mode", "device", "max_memory") if name in args}
+        part = partition_of(net, dom, progress=watch, max_cells=args.max_cells, **how)
         if kind is None:
             return part, None
         return part, decision(net, dom, kind, output=of, progress=watch, max_cells=args.max_cells)
+
+
+def _found_by(part: Subdivision, output: Output) -> Result:
+    """How the cells were found: which mode vouches for them, and what its stages decided."""
+    if not part.certified:
+        output.row("mode", f"{part.mode}: UNCERTIFIED, nothing vouches for these cells and counts")
+    else:
+        output.row("mode", f"{part.mode}: exact")
+    report = None if part.report is None else part.report._asdict()  # type: ignore[attr-defined]
+    if report is not None:
+        output.row(
+            "decided",
+            f"{report['float64']:,} predicates in float64 with proven bounds, {report['wide']:,} in higher precision, "
+            f"{report['exact']:,} in integers",
+        )
+        output.row("repaired", f"{report['repaired']:,} cells were cut by the exact kernel")
+    return {"mode": part.mode, "certified": part.certified, "report": report}
 
 
 def _named(args: argparse.Namespace, net: Network, dom: Polygon | Slice) -> Result:

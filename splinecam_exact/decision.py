@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.half_edges import OUTER, Ints
-from splinecam_exact.kernel.certificate import Cell
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.network import Network
-from splinecam_exact.partitioning import partition
+from splinecam_exact.partitioning import lowered, partition
+from splinecam_exact.residues import vanishing
 from splinecam_exact.subdivision import Subdivision
 
 Segments = NDArray[np.float64]
@@ -80,21 +80,12 @@ class Decision(NamedTuple):
 
     def _zero_vertices(self) -> NDArray[np.bool_]:
         """Whether the output is exactly zero, per vertex. Between two such ends of an edge it is zero too."""
-        headed = self.part.network
-        before = Network(headed.input_size, headed.nodes[:-1], headed.conventions)
-        unit = headed.unit_count - 1
-        cells = [
-            Cell(cell.base, tuple(change for change in cell.changes if change[0] != unit), cell.polygon)
-            for cell in self.part.cells
-        ]
-        finer = Subdivision(before, self.part.domain, self.part.points, cells)
-        zero = np.zeros(len(finer.points), np.bool_)
-        for cell, (packed,) in zip(cells, finer.output_forms, strict=True):
-            a, b, c = finer.unpack(packed)
-            for v in cell.polygon:
-                x, y, w = finer.points[v]
-                zero[v] = a * x + b * y + c * w == 0
-        return zero
+        headed, part = self.part.network, self.part
+        program = lowered(Network(headed.input_size, headed.nodes[:-1], headed.conventions), part.domain)
+        inner = slice(len(part.geometry.polygons.corners))
+        face = np.empty(len(part.points), np.int64)
+        face[part.half_edges.origin[inner]] = part.half_edges.face[inner]  # at a vertex any of its faces will do
+        return vanishing(program, part.points, lambda vertices: part.geometry.state_rows(face[vertices])[:, :-1])
 
 
 def decision(

@@ -82,6 +82,9 @@ class Polygon(Frozen):
         """SHA-256 (hexadecimal) of the exact content."""
         return _digest(self.to_json())
 
+    def __reduce__(self) -> tuple[type[Polygon], tuple[tuple[Corner, ...]]]:
+        return Polygon, (self.corners,)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Polygon) and self.corners == other.corners
 
@@ -207,6 +210,9 @@ class Slice(Frozen):
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of the exact content."""
         return _digest(self.to_json())
+
+    def __reduce__(self) -> tuple[type[Slice], tuple[object, ...]]:
+        return Slice, (self.origin, self.basis, self.polygon)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Slice) and self.to_json() == other.to_json()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,24 +27,22 @@ class HalfEdges(NamedTuple):
     face: Ints
 
 
-def half_edges(polygons: Sequence[Sequence[int]], vertices: int) -> HalfEdges:
-    """The half-edges of a subdivision of a convex polygon, given each face's vertex numbers counter-clockwise.
+def half_edges(starts: Ints, corners: Ints, vertices: int, twins: Ints | None = None) -> HalfEdges:
+    """The half-edges of a subdivision of a convex polygon into faces.
 
-    Every edge inside must occur once in each direction. Cost: a sort of the half-edges.
+    Face f has the vertices `corners[starts[f]:starts[f + 1]]`, counter-clockwise. `twins` has the twin of each of these
+    half-edges, -1 on the boundary; where it is not given, every edge inside must occur once in each direction, and the
+    twins are found by one sort.
+
+    >>> import numpy as np
+    >>> half_edges(np.array([0, 3, 6]), np.array([0, 1, 2, 2, 1, 3]), 4).twin.tolist()
+    [6, 3, 7, 1, 8, 9, 0, 2, 4, 5]
     """
-    sizes = np.fromiter(map(len, polygons), np.int64, len(polygons))
-    total = int(sizes.sum())
-    origin = np.fromiter((v for polygon in polygons for v in polygon), np.int64, total)
-    face = np.repeat(np.arange(len(polygons)), sizes)
-    first = np.cumsum(sizes) - sizes
+    total = len(corners)
     following = np.arange(1, total + 1)
-    following[first + sizes - 1] = first
-    end = origin[following]
-
-    key, opposite = origin * vertices + end, end * vertices + origin
-    order = np.argsort(key)
-    place = np.minimum(np.searchsorted(key, opposite, sorter=order), total - 1)
-    twin = np.where(key[order[place]] == opposite, order[place], -1)
+    following[starts[1:] - 1] = starts[:-1]
+    end = corners[following]
+    twin = _twins(corners, end, vertices) if twins is None else twins
 
     rim = np.flatnonzero(twin < 0)  # the boundary: each of these gets a twin in the outer face
     outer = total + np.arange(len(rim))
@@ -53,13 +50,23 @@ def half_edges(polygons: Sequence[Sequence[int]], vertices: int) -> HalfEdges:
     twin[rim] = outer
     leaving = np.full(vertices, -1)
     leaving[end[rim]] = outer
-    following = np.concatenate([following, leaving[origin[rim]]])
+    following = np.concatenate([following, leaving[corners[rim]]])
     previous = np.empty_like(following)
     previous[following] = np.arange(len(following))
     return HalfEdges(
-        np.concatenate([origin, end[rim]]),
+        np.concatenate([corners, end[rim]]),
         twin,
         following,
         previous,
-        np.concatenate([face, np.full(len(rim), OUTER)]),
+        np.concatenate([np.repeat(np.arange(len(starts) - 1), np.diff(starts)), np.full(len(rim), OUTER)]),
     )
+
+
+def _twins(origin: Ints, end: Ints, vertices: int) -> Ints:
+    """For each half-edge the one that has the same two ends, or -1."""
+    key = np.minimum(origin, end) * vertices + np.maximum(origin, end)
+    order = np.argsort(key)
+    first = np.flatnonzero(np.diff(key[order]) == 0)
+    twin = np.full(len(key), -1)
+    twin[order[first]], twin[order[first + 1]] = order[first + 1], order[first]
+    return twin

@@ -31,7 +31,7 @@ def locate(part: Subdivision, point: Sequence[object]) -> Location:
         raise InputError(f"a point is a pair of slice coordinates, not {point!r:.60}")
     x, y = exact(point[0]), exact(point[1])
     for face in _candidates(part, x, y):
-        vertices = part.cells[face].polygon
+        vertices = part.faces[face].vertices
         polygon = [part.vertices[v] for v in vertices]
         turns = [
             (c - a) * (y - b) - (d - b) * (x - a)
@@ -44,8 +44,9 @@ def locate(part: Subdivision, point: Sequence[object]) -> Location:
             return Location("face", face)
         if (x, y) in polygon:
             return Location("vertex", vertices[polygon.index((x, y))])
-        k = next(k for k in on if _between(polygon[k], polygon[(k + 1) % len(polygon)], x, y))
-        return Location("edge", _edge(part, vertices[k], vertices[(k + 1) % len(vertices)]))
+        for k in on:
+            if _between(polygon[k], polygon[(k + 1) % len(polygon)], x, y):
+                return Location("edge", _edge(part, vertices[k], vertices[(k + 1) % len(vertices)]))
     return Location("outside", -1)
 
 
@@ -61,10 +62,14 @@ def _edge(part: Subdivision, u: int, v: int) -> int:
 
 
 def _candidates(part: Subdivision, x: mpq, y: mpq) -> list[int]:
-    """The faces whose bounding box may hold the point: rounding to nearest keeps order, so none is missed."""
+    """The faces whose bounding box may hold the point.
+
+    None is missed: rounding to nearest keeps order, of the coordinates and of the sides of the boxes.
+    """
     inner = part.half_edges.face >= 0
     corners = part.coordinates[part.half_edges.origin[inner]]
     first = np.flatnonzero(np.diff(part.half_edges.face[inner], prepend=-1))
     near = np.array([nearest(q.numerator, q.denominator) for q in (x, y)])
-    low, high = np.minimum.reduceat(corners, first), np.maximum.reduceat(corners, first)
+    slack = part.geometry.slack
+    low, high = np.minimum.reduceat(corners, first) - slack, np.maximum.reduceat(corners, first) + slack
     return np.flatnonzero(((low <= near) & (near <= high)).all(axis=1)).tolist()

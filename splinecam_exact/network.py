@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
@@ -200,6 +201,12 @@ class Network(Frozen):
 
         write(self, path)
 
+    def __reduce__(self) -> tuple[Callable[[str], Network], tuple[str]]:
+        """Pickled as its JSON: without the programs it keeps, and its digest is compared when it is read."""
+        from splinecam_exact.importers.native import to_json
+
+        return _unpickled, (json.dumps(to_json(self)),)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Network) and self.digest == other.digest
 
@@ -210,6 +217,12 @@ class Network(Frozen):
         counts = ((self.input_size, "input"), (self.output_size, "output"), (len(self.nodes), "node"))
         shown = ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in (*counts, (self.unit_count, "unit")))
         return f"<Network: {shown}>"
+
+
+def _unpickled(text: str) -> Network:
+    from splinecam_exact.importers.native import from_json
+
+    return from_json(json.loads(text), "the pickled network")
 
 
 def _activation(name: str, chosen: object) -> Piecewise | None:

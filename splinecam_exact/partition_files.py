@@ -7,10 +7,12 @@ import os
 
 from splinecam_exact._files import PathLike, atomic_write, read_json
 from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.geometry import ListGeometry
 from splinecam_exact.importers import native
 from splinecam_exact.kernel.certificate import decode, serialize
 from splinecam_exact.kernel.checker import Statement, verify
 from splinecam_exact.kernel.errors import DomainError, FileFormatError
+from splinecam_exact.partitioning import lowered
 from splinecam_exact.subdivision import Subdivision
 
 FORMAT = "splinecam-exact subdivision"
@@ -19,7 +21,7 @@ KEYS = ("format", "version", "network", "domain", "certificate")
 
 
 def save_partition(part: Subdivision, path: PathLike) -> None:
-    """Write a subdivision, whole or not at all."""
+    """Write a subdivision, whole or not at all. Raises InputError for a float64 result, which has no certificate."""
     head = {
         "format": FORMAT,
         "version": VERSION,
@@ -27,15 +29,16 @@ def save_partition(part: Subdivision, path: PathLike) -> None:
         "domain": part.domain.to_json(),
     }
     fields = [f'"{key}": {json.dumps(value)}' for key, value in head.items()]
+    fields.append(f'"certificate": {serialize(part.certificate())}')
     with atomic_write(path) as file:
-        file.write(("{" + ",\n".join([*fields, f'"certificate": {serialize(part.certificate())}']) + "}\n").encode())
+        file.write(("{" + ",\n".join(fields) + "}\n").encode())
 
 
 def load_partition(path: PathLike) -> Subdivision:
     """Read a subdivision that `Subdivision.save` wrote, and check its certificate against its network and domain.
 
     Raises FileFormatError (or MalformedCertificate) where the file is not one, naming the place, and
-    RefutedCertificate where what it says is false.
+    RefutedCertificate where what it says is false. The result's mode is "certified".
     """
     place = os.fspath(path)
     data = read_json(path)
@@ -47,10 +50,9 @@ def load_partition(path: PathLike) -> Subdivision:
     kind = Slice if isinstance(data["domain"], dict) and "origin" in data["domain"] else Polygon
     try:
         dom: Polygon | Slice = kind.from_json(data["domain"])
-        dom.check_fits(net)
+        program = lowered(net, dom)
     except DomainError as error:
         raise FileFormatError(f"{place}: domain", str(error)) from None
     certificate = decode(data["certificate"])
-    part = Subdivision(net, dom, certificate.vertices, certificate.cells)
-    verify(certificate, Statement(part.program, dom.corners, net.digest, net.conventions, dom.digest))
-    return part
+    verify(certificate, Statement(program, dom.corners, net.digest, net.conventions, dom.digest))
+    return Subdivision(net, dom, ListGeometry(certificate.vertices, certificate.cells, program), mode="certified")

@@ -188,16 +188,17 @@ def _fill(
             names.append("zero" if boundary.kind == "sign" else "tie")
         legend = [(name, tuple(colour)) for name, colour in zip(names, swatches, strict=False)]
     elif color_by == "cell":
-        shades = distinct_colours(np.arange(len(part.cells)), part.dual_edges())
+        shades = distinct_colours(np.arange(len(part.faces)), part.dual_edges())
     elif color_by == "region":
         shades = distinct_colours(part.affine_piece, part.dual_edges())
     elif color_by == "none":
-        shades = np.ones((len(part.cells), 3))
+        shades = np.ones((len(part.faces), 3))
     else:
         raise InputError(f"there is no color_by {color_by!r}; choose one of {', '.join(COLOUR_BY)}")
-    corners = [part.coordinates[list(cell.polygon)] for cell in part.cells]
+    starts, corners = part.geometry.polygons
+    polygons = np.split(part.coordinates[corners], starts[1:-1])
     # Edges in the cell's own colour close the hairlines that antialiasing leaves between neighbours.
-    ax.add_collection(PolyCollection(corners, facecolors=shades, edgecolors="face", linewidths=0.3), autolim=False)
+    ax.add_collection(PolyCollection(polygons, facecolors=shades, edgecolors="face", linewidths=0.3), autolim=False)
     return legend
 
 
@@ -207,7 +208,7 @@ def _edges(ax: Axes, part: Subdivision) -> None:
     dcel, edges = part.half_edges, part.edge_half_edges
     segments = np.stack([part.coordinates[dcel.origin[edges]], part.coordinates[dcel.origin[dcel.twin[edges]]]], axis=1)
     rim = dcel.face[dcel.twin[edges]] == OUTER
-    width = min(0.7, max(0.08, 15 / math.sqrt(len(part.cells))))
+    width = min(0.7, max(0.08, 15 / math.sqrt(len(part.faces))))
     ax.add_collection(LineCollection(segments[~rim], colors=INK, linewidths=width, alpha=0.75), autolim=False)
     ax.add_collection(
         LineCollection(segments[rim], colors=INK, linewidths=1.0, capstyle="projecting", zorder=4), autolim=False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gmpy2 import mpq
 
 from splinecam_exact.domain import Slice
+from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.rounding import nearest
 
 if TYPE_CHECKING:
@@ -31,16 +32,22 @@ class Statistics(NamedTuple):
 
 
 def eccentricity_squared(face: Face) -> mpq:
-    """The exact square of the largest over the smallest distance between two vertices of a cell."""
+    """The exact square of the largest over the smallest distance between two vertices of a cell.
+
+    Raises InputError where two are one point, which can happen in a float64 result.
+    """
     polygon = face.polygon
     squares = [(a - c) ** 2 + (b - d) ** 2 for k, (a, b) in enumerate(polygon) for c, d in polygon[k + 1 :]]
-    return max(squares) / min(squares)
+    least = min(squares)
+    if not least:
+        raise InputError(f"two vertices of face {face.index} are one point in float64: use mode='certified'")
+    return max(squares) / least
 
 
 def statistics(part: Subdivision) -> Statistics:
     """The measures of a partition. Cost: the exact distances of all pairs of vertices of each cell."""
     eccentricities = [eccentricity_squared(face) for face in part.faces]
-    count = len(part.cells)
+    count = len(part.faces)
     scale = mpq(1)
     if isinstance(part.domain, Slice):
         (uu, uv), (_, vv) = part.domain.gram
@@ -48,7 +55,7 @@ def statistics(part: Subdivision) -> Statistics:
     return Statistics(
         regions=count,
         average_area=part.domain.polygon.area / count,  # the cells tile the domain
-        average_vertices=mpq(sum(len(cell.polygon) for cell in part.cells), count),
+        average_vertices=mpq(len(part.geometry.polygons.corners), count),
         average_eccentricity=sum(sqrt(nearest(q.numerator, q.denominator)) for q in eccentricities) / count,
         largest_eccentricity_squared=max(eccentricities),
         area_scale_squared=scale,

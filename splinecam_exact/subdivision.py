@@ -11,17 +11,18 @@ import numpy as np
 from gmpy2 import mpq, mpz
 from numpy.typing import NDArray
 
+from splinecam_exact.affine_pieces import affine_pieces
 from splinecam_exact.domain import Polygon, Slice
-from splinecam_exact.half_edges import OUTER, HalfEdges, Ints, half_edges
+from splinecam_exact.geometry import Geometry, States, pattern_of
+from splinecam_exact.half_edges import OUTER, HalfEdges, Ints
 from splinecam_exact.kernel.certificate import Cell, Certificate
-from splinecam_exact.kernel.errors import MissingDependency
+from splinecam_exact.kernel.errors import InputError, MissingDependency
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.kernel.program import Program, Progress
 from splinecam_exact.kernel.rational import Point
 from splinecam_exact.locate import Location, locate
 from splinecam_exact.network import Network
 from splinecam_exact.regions import count_regions
-from splinecam_exact.rounding import nearest
 from splinecam_exact.statistics import Statistics, statistics
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 ExactPoint = tuple[mpq, mpq]
 T = TypeVar("T")
+
+MODES = ("float64", "certified", "rational")
+"""How a subdivision can have been computed."""
 
 
 class AffineMap(NamedTuple):
@@ -50,7 +54,7 @@ class Face:
     @property
     def vertices(self) -> tuple[int, ...]:
         """The vertex numbers, counter-clockwise."""
-        return self._part.cells[self.index].polygon
+        return self._part.geometry.polygons.face(self.index)
 
     @property
     def polygon(self) -> tuple[ExactPoint, ...]:
@@ -68,7 +72,7 @@ class Face:
     @property
     def affine(self) -> AffineMap:
         """The network's exact affine map on the cell, in slice coordinates."""
-        forms = [self._part.unpack(packed) for packed in self._part.output_forms[self.index]]
+        forms = [self._part.unpack(packed) for packed in self._part.output_forms_on(self.index)]
         dens = self._part.output_denominators
         return AffineMap(
             tuple((mpq(a, den), mpq(b, den)) for (a, b, _), den in zip(forms, dens, strict=True)),
@@ -84,13 +88,16 @@ class Face:
 
     @property
     def witness(self) -> ExactPoint:
-        """A rational point strictly inside: the middle of three corners that are not in line."""
+        """A rational point strictly inside: the middle of three corners that are not in line.
+
+        Raises InputError where all are, which can happen in a float64 result.
+        """
         polygon = self.polygon
         for k in range(len(polygon)):
             (a, b), (c, d), (e, f) = polygon[k - 2], polygon[k - 1], polygon[k]
             if (c - a) * (f - b) != (e - a) * (d - b):
-                break
-        return (a + c + e) / 3, (b + d + f) / 3
+                return (a + c + e) / 3, (b + d + f) / 3
+        raise InputError(f"face {self.index} has no inside in float64: use mode='certified'")
 
     def __repr__(self) -> str:
         return f"<Face {self.index}: {len(self.vertices)} vertices>"
@@ -132,20 +139,16 @@ class View(Sequence[T], Generic[T]):
         return map(self._item, self._range)
 
 
-def states_of(program: Program, patterns: Sequence[bytes]) -> NDArray[np.unsignedinteger]:
-    """The states of all units, shape (patterns, units), from the kernel's patterns."""
-    rows = np.frombuffer(b"".join(patterns), np.uint8).reshape(len(patterns), program.pattern_size)
-    columns = [np.empty((len(patterns), 0), np.uint8)]
-    columns += [np.ascontiguousarray(rows[:, s.byte : s.stop]).view(f"<u{s.width}") for s in program.unit_steps()]
-    return np.concatenate(columns, axis=1)
-
-
 class Subdivision:
-    """The exact subdivision of a domain into the activation cells of a network: what `partition` returns.
+    """The subdivision of a domain into the activation cells of a network: what `partition` returns.
 
     `faces`, `edges` and `vertices` are sequences; `half_edges` is the DCEL as arrays. Coordinates are slice
-    coordinates. `cells` and `points` are the raw material, as the certificate has it. What takes long (the affine maps,
-    for `counts`) is computed when first asked for, and reports to `progress`.
+    coordinates. `geometry` holds the content; what takes long (exact points, `cells`, `states`, the affine maps, L and
+    P in `counts`) is computed when first asked for, and reports to `progress`.
+
+    `mode` says how the cells were found: "rational" and "certified" are exact. A "float64" result is not: nothing
+    vouches for its cells, its exact vertices are those that its float coordinates denote, cells may even be without
+    area, and it has no certificate; `certified` is False. `report` says how the mode came to its decisions, if it does.
 
     >>> import splinecam_exact as sx
     >>> part = sx.partition(sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])]), sx.square(1))
@@ -159,15 +162,25 @@ class Subdivision:
         self,
         network: Network,
         domain: Polygon | Slice,
-        points: list[Point],
-        cells: list[Cell],
+        geometry: Geometry,
+        *,
+        mode: str = "rational",
+        report: object = None,
         progress: Progress | None = None,
     ) -> None:
+        if mode not in MODES:
+            raise InputError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
         self.network = network
         self.domain = domain
-        self.points = points
-        self.cells = cells
+        self.geometry = geometry
+        self.mode = mode
+        self.report = report
         self._progress = progress
+
+    @property
+    def certified(self) -> bool:
+        """Whether this is exact, and not only float64's opinion."""
+        return self.mode != "float64"
 
     @cached_property
     def program(self) -> Program:
@@ -179,26 +192,39 @@ class Subdivision:
     @property
     def faces(self) -> View[Face]:
         """The activation cells."""
-        return View(len(self.cells), lambda i: Face(self, i))
+        return View(self.geometry.polygons.faces, lambda i: Face(self, i))
 
     @property
     def vertices(self) -> View[ExactPoint]:
         """The exact vertices, in slice coordinates."""
-        return View(len(self.points), self._vertex)
+        return View(self.geometry.vertex_count, self._vertex)
 
     def _vertex(self, index: int) -> ExactPoint:
-        x, y, w = self.points[index]
+        x, y, w = self.geometry.point(index)
         return mpq(x, w), mpq(y, w)
 
-    @cached_property
-    def coordinates(self) -> NDArray[np.float64]:
-        """The vertices as float64, shape (V, 2), each coordinate the float nearest to the exact one."""
-        return np.array([(nearest(x, w), nearest(y, w)) for x, y, w in self.points], np.float64).reshape(-1, 2)
+    @property
+    def points(self) -> list[Point]:
+        """The exact vertices as the certificate has them: primitive integer triples."""
+        return self.geometry.points
 
-    @cached_property
+    @property
+    def cells(self) -> list[Cell]:
+        """The faces as the certificate has them: an earlier cell, what changes from it, the polygon."""
+        return self.geometry.cells
+
+    @property
+    def coordinates(self) -> NDArray[np.float64]:
+        """The vertices as float64, shape (V, 2): each coordinate the float nearest to the exact one.
+
+        Where `geometry.slack` is not 0, it is not the nearest, but nearer than that.
+        """
+        return self.geometry.coordinates
+
+    @property
     def half_edges(self) -> HalfEdges:
         """The DCEL: arrays origin, twin, next, prev, face."""
-        return half_edges([cell.polygon for cell in self.cells], len(self.points))
+        return self.geometry.half_edges
 
     @property
     def edges(self) -> View[Edge]:
@@ -219,37 +245,33 @@ class Subdivision:
         units = () if right == OUTER else tuple(np.flatnonzero(self.states[left] != self.states[right]).tolist())
         return Edge(index, (int(dcel.origin[h]), int(dcel.origin[t])), (left, right), units)
 
-    @cached_property
-    def states(self) -> NDArray[np.unsignedinteger]:
+    @property
+    def states(self) -> States:
         """The states of all units on all faces, shape (A, units): see `Face.pattern`."""
-        states = np.zeros((len(self.cells), self.program.unit_count), states_of(self.program, []).dtype)
-        for i, cell in enumerate(self.cells):
-            if cell.base >= 0:
-                states[i] = states[cell.base]
-            for unit, state in cell.changes:
-                states[i, unit] = state
-        return states
+        return self.geometry.states
 
     def pattern_bytes(self, face: int) -> bytes:
         """A face's pattern as the kernel writes it."""
-        states = self.states[face]
-        return b"".join(
-            states[step.unit : step.unit + len(step.units)].astype(f"<u{step.width}").tobytes()
-            for step in self.program.unit_steps()
-        )
+        return pattern_of(self.program, self.geometry.state_rows(np.array([face]))[0])
 
     # -- the network on the cells -------------------------------------------------------------------------------------
 
+    def output_forms_on(self, face: int) -> tuple[mpz, ...]:
+        """The outputs' affine forms on a face, over `output_denominators`, packed as the kernel does (`unpack`).
+
+        Cost: an exact evaluation of the network, or less where the pattern is close to that of the latest face.
+        """
+        self._forms.move(self.pattern_bytes(face), len(self.program.steps))
+        return tuple(self._forms.values[j] for j in self.program.outputs)
+
     @cached_property
     def output_forms(self) -> list[tuple[mpz, ...]]:
-        """Per face, the outputs' affine forms over `output_denominators`, packed as the kernel does (`unpack`)."""
-        forms = self._forms
+        """Per face, `output_forms_on` it."""
         found = []
-        for face in range(len(self.cells)):
+        for face in range(len(self.faces)):
             if self._progress and face % 256 == 0:
-                self._progress("affine maps", face, len(self.cells))
-            forms.move(self.pattern_bytes(face), len(self.program.steps))
-            found.append(tuple(forms.values[j] for j in self.program.outputs))
+                self._progress("affine maps", face, len(self.faces))
+            found.append(self.output_forms_on(face))
         return found
 
     @cached_property
@@ -268,24 +290,24 @@ class Subdivision:
     @cached_property
     def affine_piece(self) -> Ints:
         """Per face, the number of its affine map: equal numbers exactly where the maps are equal."""
-        number: dict[tuple[mpz, ...], int] = {}
-        return np.array([number.setdefault(forms, len(number)) for forms in self.output_forms], np.int64)
+        return affine_pieces(self.program, self.geometry, self._progress)
 
     @cached_property
     def _counts(self) -> dict[str, int]:
         return {
-            "A": len(self.cells),
+            "A": len(self.faces),
             "L": count_regions(self.affine_piece, self.dual_edges()),
             "P": int(self.affine_piece.max()) + 1,
-            "V": len(self.points),
-            "E": len(self.edge_half_edges),
+            "V": len(self.vertices),
+            "E": len(self.edges),
         }
 
     def counts(self) -> dict[str, int]:
-        """The exact counts: A activation cells, L linear regions, P affine pieces, V vertices, E edges.
+        """The counts: A activation cells, L linear regions, P affine pieces, V vertices, E edges.
 
         L are maximal unions of cells with one affine map, connected through edges; P are distinct affine maps.
-        The outer face is not counted, so V - E + A = 1.
+        The outer face is not counted, so V - E + A = 1. The lengths of `faces`, `vertices` and `edges` are A, V and E
+        without the cost of L and P: matrix products over all cells, see `affine_pieces`.
         """
         return dict(self._counts)
 
@@ -304,7 +326,7 @@ class Subdivision:
             raise MissingDependency("the dual graph needs networkx: pip install 'splinecam-exact[proofs]'") from None
 
         graph = networkx.Graph()
-        graph.add_nodes_from(range(len(self.cells)))
+        graph.add_nodes_from(range(len(self.faces)))
         graph.add_edges_from((*e.faces, {"units": e.units}) for e in self.edges if e.faces[1] != OUTER)
         return graph
 
@@ -313,13 +335,20 @@ class Subdivision:
         return locate(self, point)
 
     def statistics(self) -> Statistics:
-        """The paper's measures of the partition, exact where they are rational."""
+        """The paper's measures of the partition, exact where they are rational.
+
+        Raises InputError where two vertices of a cell are one point, which can happen in a float64 result.
+        """
         return statistics(self)
 
     # -- files --------------------------------------------------------------------------------------------------------
 
     def certificate(self) -> Certificate:
-        """The certificate of this subdivision."""
+        """The certificate of this subdivision. Raises InputError for a float64 result, which has none."""
+        if not self.certified:
+            raise InputError(
+                "a float64 result is uncertified, so it has no certificate and is not saved: use mode='certified'"
+            )
         return Certificate(
             self.network.digest,
             self.network.conventions,
@@ -330,10 +359,14 @@ class Subdivision:
         )
 
     def save(self, path: PathLike) -> None:
-        """Write network, domain and subdivision to one JSON file, whole or not at all; `load_partition` reads it."""
+        """Write network, domain and subdivision to one JSON file, whole or not at all; `load_partition` reads it.
+
+        Raises InputError for a float64 result: what such a file says is true.
+        """
         from splinecam_exact.partition_files import save_partition
 
         save_partition(self, path)
 
     def __repr__(self) -> str:
-        return f"<Subdivision: {len(self.cells)} cells, {len(self.points)} vertices>"
+        mark = "" if self.certified else ", float64, uncertified"
+        return f"<Subdivision: {len(self.faces)} cells, {len(self.vertices)} vertices{mark}>"

@@ -49,6 +49,43 @@ def test_saved_partition_is_the_partition(run: Runner) -> None:
     assert sx.load_partition("part.json").counts() == COUNTS
 
 
+@pytest.mark.parametrize("mode", ["rational", "certified", "float64"])
+def test_partition_says_what_vouches_for_it(run: Runner, mode: str) -> None:
+    if mode != "rational":
+        pytest.importorskip("torch")
+    words = ("partition", "net.json", "--square", "1", "--mode", mode)
+    found = run(*words, "--json").json
+    assert (found["mode"], found["certified"]) == (mode, mode != "float64")
+    assert found["counts"] == COUNTS or mode == "float64"  # three lines of NET meet in one point
+    shown = run(*words).out
+    assert ("UNCERTIFIED" in shown) == (mode == "float64")
+    assert shown.startswith(f"mode         {mode}: ")
+    if mode == "certified":
+        assert set(found["report"]) == {"float64", "wide", "exact", "repaired"}
+        assert found["report"]["float64"] > 0
+        assert f"decided      {found['report']['float64']:,} predicates in float64 with proven bounds, " in shown
+        assert f"repaired     {found['report']['repaired']:,} cells" in shown
+    else:
+        assert found["report"] is None
+
+
+def test_partition_computes_where_and_within_what_it_is_told(run: Runner) -> None:
+    pytest.importorskip("torch")
+    words = ("partition", "net.json", "--square", "1", "--device")
+    assert run(*words, "cpu", "--max-memory", "0.5").code == 0
+    assert run(*words, "cpu", "--max-memory", "1e-6").code == 2
+    assert "on the device 'nowhere'" in run(*words, "nowhere").err
+
+
+@pytest.mark.parametrize("mode", ["rational", "certified"])
+def test_exact_modes_are_certified(run: Runner, mode: str) -> None:
+    if mode != "rational":
+        pytest.importorskip("torch")
+    assert run("certify", "net.json", "--square", "1", "--mode", mode, "-o", "net.cert").code == 0
+    assert run("check", "net.cert", "--model", "net.json", "--square", "1").code == 0
+    assert run("certify", "net.json", "--square", "1", "--mode", "float64", "-o", "new").code == 3
+
+
 @pytest.mark.parametrize("method", ["witness", "rebuild"])
 def test_certificate_is_verified(run: Runner, method: str) -> None:
     assert run("certify", "net.json", "--square", "1", "-o", "net.cert").code == 0
@@ -283,6 +320,13 @@ def test_domain_is_the_one_that_the_options_name(
         (("net.json", "--square", "1", "--max-cells", "many"), "invalid int value"),
         (("net.json", "--square", "1", "--time-limit", "nan"), "--time-limit must be a positive"),
         (("net.json", "--square", "1", "--time-limit", "-1"), "--time-limit must be a positive"),
+        (("net.json", "--square", "1", "--max-memory", "0"), "must be a positive number of GiB, not '0'"),
+        (("net.json", "--square", "1", "--max-memory", "nan"), "must be a positive number of GiB"),
+        (("net.json", "--square", "1", "--max-memory", "inf"), "must be a positive number of GiB"),
+        (("net.json", "--square", "1", "--max-memory", "1e-12"), "must be a positive number of GiB"),
+        (("net.json", "--square", "1", "--mode", "float32"), "invalid choice"),
+        (("net.json", "--square", "1", "--mode", "rational", "--device", "cpu"), "has no device"),
+        (("net.json", "--square", "1", "--mode", "float64", "--save", "x"), "--save is for exact results"),
         (("net.json", "--square", "1", "--sav", "x"), "unrecognized arguments"),
         (("net.json", "--square", "1", "--save", "missing/x"), "no such folder"),
         (("net.json", "--square", "1", "--save", "."), "a folder"),

@@ -104,7 +104,7 @@ def test_version(run: Runner) -> None:
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = ("demo", "info", "partition", "certify", "check", "plot")
+    commands = ("demo", "info", "partition", "certify", "check", "plot", "bench")
     for command in commands:
         with pytest.raises(SystemExit) as ended:
             main([command, "--help"])

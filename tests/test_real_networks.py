@@ -13,6 +13,7 @@ import pytest
 from gmpy2 import mpq
 
 import splinecam_exact as sx
+from splinecam_exact.certification import canonical_form
 from splinecam_exact.importers.nnet import read_header
 from splinecam_exact.testing.brute_force import brute_force, canonical, relu_layers
 
@@ -49,12 +50,15 @@ def test_real_network_is_partitioned_certified_and_checked(name: str, data_dir: 
     path = data_dir / f"{name}.nnet"
     net = load(path)
     domain = slice_of_the_input_box(path, net.input_size)
-    part = sx.partition(net, domain)
+    part = sx.partition(net, domain, "rational")
     counts = part.counts()
     assert counts["A"] >= LEAST_CELLS[name]
     assert counts["V"] - counts["E"] + counts["A"] == 1
     verdict = sx.check(sx.Certificate(part.certificate()), net, domain)
     assert (verdict.status, verdict.reason, verdict.counts) == ("verified", "", counts)
+    certified = sx.partition(net, domain, "certified")
+    assert certified.counts() == counts
+    assert canonical_form(certified) == canonical_form(part)
 
 
 def test_every_real_network_is_in_the_list(data_dir: Path) -> None:
@@ -65,9 +69,13 @@ def test_every_real_network_is_in_the_list(data_dir: Path) -> None:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_workload_has_the_counts_that_float_tools_agree_on(name: str, data_dir: Path) -> None:
     net, domain = sx.load(data_dir / "workloads" / f"{name}.npz"), sx.square(1)
-    part = sx.partition(net, domain)
+    part = sx.partition(net, domain, "rational")
     counts = part.counts()
     assert (counts["A"], counts["V"], counts["E"]) == WORKLOADS[name]
+    certified = sx.partition(net, domain, "certified")
+    assert canonical_form(certified) == canonical_form(part)
+    float64 = sx.partition(net, domain, "float64")
+    assert (len(float64.faces), len(float64.vertices), len(float64.edges)) == WORKLOADS[name]
     verdict = sx.check(sx.Certificate(part.certificate()), net, domain)
     assert (verdict.status, verdict.reason, verdict.counts) == ("verified", "", counts)
 

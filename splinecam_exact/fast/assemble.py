@@ -18,7 +18,8 @@ class Refinement(NamedTuple):
     of, or -1 for a piece of a chord, and `forward`, whether it runs from the chord's start to its end. The new vertices follow the old ones: first the points (edge, cut) where a cut
     crosses an old edge, then the points (a, b) where chords number a and b meet. Chord c of cut `chord_cut[c]` cuts face
     `chord_face[c]` from vertex `chord_start[c]` to `chord_end[c]`, the positive side on the left; its line in the new
-    mesh is `lines` + c. `t` are the fractions at which the new vertices were placed between their ends.
+    mesh is `lines` + c. Point (edge, cut) is at the fraction `t` of the way along the edge, point (a, b) at the fraction
+    `s` along chord a, where its coordinates are interpolated, and `r` along chord b.
     """
 
     mesh: Mesh
@@ -32,6 +33,7 @@ class Refinement(NamedTuple):
     a: Tensor
     b: Tensor
     s: Tensor
+    r: Tensor
     chord_face: Tensor
     chord_cut: Tensor
     chord_start: Tensor
@@ -221,6 +223,7 @@ def unchanged(mesh: Mesh, lines: int) -> Refinement:
         none,
         none,
         none,
+        fractions,
         fractions,
         none,
         none,

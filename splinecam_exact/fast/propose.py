@@ -53,6 +53,7 @@ def propose(
         met.i,
         met.j,
         met.si,
+        met.sj,
         lanes.face,
         lanes.cut,
         start,

@@ -27,6 +27,9 @@ class FileFormatError(InputError):
         self.place = place
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.place, self.reason)
+
 
 class MalformedCertificate(FileFormatError):
     """A certificate is not a certificate: nothing was claimed, so nothing was refuted."""
@@ -39,6 +42,9 @@ class RefutedCertificate(SplinecamError):
         super().__init__(f"{place}: {reason}")
         self.place = place
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.place, self.reason)
 
 
 class Undecided(SplinecamError):

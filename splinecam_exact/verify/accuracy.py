@@ -72,8 +72,9 @@ def refined(known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor, error
     second = first + len(new.edge)
     start, end = new.chord_start - first, new.chord_end - first
     gradient = torch.maximum(slope[start], slope[end]).clamp(min=0)
-    near_start = residue[start] / gradient * SLIGHT + blur
-    near_end = residue[end] / gradient * SLIGHT + blur
+    gradient = torch.where(_joined(mesh, new, start) & _joined(mesh, new, end), gradient, 0.0)
+    near_start = _distance(residue[start], gradient) + blur
+    near_end = _distance(residue[end], gradient) + blur
     points = new.mesh.x
     direction = points[new.chord_end] - points[new.chord_start]
     span = length(direction)
@@ -100,14 +101,33 @@ def refined(known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor, error
         for corner in (u[end_of_a], w[end_of_a]):
             most = torch.maximum(most, heights[corner, cut].abs())
     residue_b = torch.lerp(values[0], values[1], new.s).abs() + 4 * LERP * UNIT * most + errors[cut] + TINY
-    on_b = residue_b / gradient[new.b] * SLIGHT + 2 * blur
+    on_b = _distance(residue_b, gradient[new.b]) + 2 * blur
     sine = sines(direction[new.a], slack[new.a], direction[new.b], slack[new.b])
     near[second:] = torch.maximum(on_a, on_b)
     ball[second:] = (on_a + on_b) / sine * SLIGHT
     return Accuracy(near, ball, torch.cat([known.direction, direction]), torch.cat([known.slack, slack]))
 
 
+def placed(old: Mesh, new: Refinement) -> Refinement:
+    """The refinement with its new vertices where its fractions say, wherever it has put them."""
+    x = torch.cat([old.x, torch.lerp(old.x[old.origin[new.edge]], old.x[old.head()[new.edge]], new.t.unsqueeze(1))])
+    x = torch.cat([x, torch.lerp(x[new.chord_start[new.a]], x[new.chord_end[new.a]], new.s.unsqueeze(1))])
+    return new._replace(mesh=new.mesh._replace(x=x))
+
+
 def sines(p: Tensor, p_slack: Tensor, q: Tensor, q_slack: Tensor) -> Tensor:
     """Lower bounds of the sines of the angles between lines, 0 where there is none."""
     sine = cross(p, q).abs() / (length(p) * length(q)) / SLIGHT - 2 * p_slack - 2 * q_slack - 8 * UNIT
-    return torch.nan_to_num(sine, 0.0).clamp(min=0)
+    return torch.nan_to_num(sine, 0.0, 0.0).clamp(min=0)
+
+
+def _distance(residue: Tensor, gradient: Tensor) -> Tensor:
+    """How far from its zero set a function of at least this gradient can have such a value."""
+    return torch.nan_to_num(residue / gradient * SLIGHT, float("inf"), float("inf"))
+
+
+def _joined(mesh: Mesh, new: Refinement, points: Tensor) -> Tensor:
+    """Whether each chord's cut is the one that crosses the edge at its end, an edge of its face."""
+    edge, face = new.edge[points], mesh.face()
+    other = torch.where(mesh.twin[edge] < 0, edge, mesh.twin[edge])
+    return (new.cut[points] == new.chord_cut) & ((face[edge] == new.chord_face) | (face[other] == new.chord_face))

@@ -47,15 +47,14 @@ def wrong(
     """The faces of `mesh` whose refinement is not proved right, as bool, and how many orders and turns were decided.
 
     `positive` are the signs of the cuts at the vertices, `changes` (edge, cut, count of cuts) all their sign changes
-    along edges. For every other face, if all signs at its corners are right, its parts are the true ones.
+    along edges. For every other face, if all signs at its corners are right, its parts are the true ones. The form must be `sound`.
     """
     claims = Claims(mesh, new, positive, changes)
-    if not _sound(claims):
-        return torch.ones_like(claims.bad), 0
     claims.derive()
     _check_ends(claims)
     _check_twins(claims)
     sense = _check_senses(claims, accuracy)
+    _check_fractions(claims, sense)
     _check_sides(claims)
     _check_chords(claims, sense)
     _check_turns(claims, accuracy, sense)
@@ -68,15 +67,23 @@ def _within(numbers: Tensor, low: int, high: int) -> bool:
     return numbers.numel() == 0 or bool((numbers.min() >= low) & (numbers.max() < high))
 
 
-def _sound(claims: Claims) -> bool:
-    """Form: every number names something that there is, and the sign changes are exactly those that are claimed."""
-    old, new = claims.mesh, claims.new
+def _fractions(numbers: Tensor) -> bool:
+    return bool(((numbers >= 0) & (numbers <= 1)).all())
+
+
+def sound(old: Mesh, new: Refinement, changes: tuple[Tensor, Tensor, int], lines: int) -> bool:
+    """Form: every number names something that there is, and the sign changes are exactly those that are claimed.
+
+    `changes` are as in `wrong`; `lines` is how many lines there were before.
+    """
     fine = new.mesh
-    vertices, half_edges = claims.second + len(new.a), len(fine.origin)
-    edge, cut, cuts = claims.changes
+    first, second = len(old.x), len(old.x) + len(new.edge)
+    vertices, half_edges = second + len(new.a), len(fine.origin)
+    edge, cut, cuts = changes
     chords = len(new.chord_cut)
     shapes = (
         chords > 0
+        and new.lines == lines
         and len(fine.x) == vertices
         and bool(fine.start[0] == 0)
         and bool(fine.start[-1] == half_edges)
@@ -84,26 +91,25 @@ def _sound(claims: Claims) -> bool:
         and all(len(t) == half_edges for t in (fine.twin, fine.line, new.old, new.forward))
         and all(len(t) == chords for t in (new.chord_face, new.chord_start, new.chord_end))
         and len(new.parent) == fine.faces
-        and len(new.b) == len(new.s) == len(new.a)
+        and len(new.b) == len(new.s) == len(new.r) == len(new.a)
         and len(new.cut) == len(new.t) == len(new.order) == len(edge) == len(new.edge)
-        and bool(torch.isfinite(fine.x).all())
-        and torch.equal(fine.x[: claims.first], old.x)
     )
     ranges = shapes and (
         _within(fine.origin, 0, vertices)
         and _within(fine.twin, -1, half_edges)
-        and _within(fine.line, 0, new.lines + chords)
+        and _within(fine.line, 0, lines + chords)
         and _within(new.old, -1, len(old.origin))
         and _within(new.parent, 0, old.faces)
         and _within(new.a, 0, chords)
         and _within(new.b, 0, chords)
         and _within(new.chord_face, 0, old.faces)
         and _within(new.chord_cut, 0, cuts)
-        and _within(new.chord_start, claims.first, claims.second)
-        and _within(new.chord_end, claims.first, claims.second)
+        and _within(new.chord_start, first, second)
+        and _within(new.chord_end, first, second)
         and _within(new.order, 0, len(edge))
-        and _within(new.t, 0, 1 + UNIT)
-        and _within(new.s, 0, 1 + UNIT)
+        and _fractions(new.t)
+        and _fractions(new.s)
+        and _fractions(new.r)
     )
     if not ranges or not bool((torch.bincount(new.order, minlength=len(edge)) == 1).all()):
         return False
@@ -128,10 +134,9 @@ def _check_ends(claims: Claims) -> None:
         if len(new.a):
             on_chord |= (vertex >= claims.second) & ((new.a[meeting] == chord) | (new.b[meeting] == chord))
         claims.unless(torch.where(piece, on_piece, on_chord), claims.parent)
-    claims.unless(
-        (new.chord_face[new.a] == new.chord_face[new.b]) & (new.a != new.b),
-        new.chord_face[new.a],
-    )
+    together = (new.chord_face[new.a] == new.chord_face[new.b]) & (new.a != new.b)
+    for chord in (new.a, new.b):
+        claims.unless(together, new.chord_face[chord])
 
 
 def _check_twins(claims: Claims) -> None:
@@ -175,11 +180,29 @@ def _check_senses(claims: Claims, accuracy: Accuracy) -> Tensor:
     return sense
 
 
+def _check_fractions(claims: Claims, sense: Tensor) -> None:
+    """The fractions of the points on a chord never fall along it."""
+    new = claims.new
+    if not len(new.a):
+        return
+    segment = torch.nonzero(~claims.piece & sense).squeeze(1)
+    chord = claims.chord[segment].clamp(min=0)
+
+    def fraction(vertex: Tensor) -> Tensor:
+        meeting = (vertex - claims.second).clamp(min=0)
+        inside = torch.where(new.a[meeting] == chord, new.s[meeting], new.r[meeting])
+        return torch.where(vertex >= claims.second, inside, (vertex == new.chord_end[chord]).to(inside))
+
+    forward = fraction(new.mesh.origin[segment]) <= fraction(claims.head[segment])
+    claims.unless(forward, claims.parent[segment])
+
+
 def _exactly_once(claims: Claims, slots: Tensor, faces: Tensor, expected: Tensor, owner: Tensor) -> None:
-    """Every expected slot is taken once, and no other one; `faces` belong to `slots`, `owner` to `expected`."""
-    taken = torch.bincount(slots, minlength=len(expected))
-    claims.unless(taken == expected, owner)
-    claims.unless(expected[slots] == 1, faces)
+    """Every expected slot is taken once, by its own face; `faces` belong to `slots`, `owner` to `expected`."""
+    own = (owner[slots] == faces) & (expected[slots] == 1)
+    claims.unless(own, faces)
+    claims.unless(own, owner[slots])
+    claims.unless(torch.bincount(slots, minlength=len(expected)) == expected, owner)
 
 
 def _check_sides(claims: Claims) -> None:
@@ -232,9 +255,9 @@ def _check_chords(claims: Claims, sense: Tensor) -> None:
     if len(new.a):
         of_b = (new.b[meeting] == chord).long()
         slot = torch.where(met, 2 * chords + 4 * meeting + 2 * of_b + (~ahead).long(), slot)
-    claims.unless(at_end | met, new.chord_face[chord])
+    claims.unless(at_end | met, claims.parent[segment])
     owner = torch.cat([new.chord_face.repeat(2), new.chord_face[new.a].repeat_interleave(4)])
-    _exactly_once(claims, slot, new.chord_face[chord], torch.ones_like(owner), owner)
+    _exactly_once(claims, slot, claims.parent[segment], torch.ones_like(owner), owner)
 
 
 def _check_turns(claims: Claims, accuracy: Accuracy, sense: Tensor) -> None:

@@ -17,8 +17,8 @@ from splinecam_exact.kernel.errors import Undecided
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.network import Network
 from splinecam_exact.rounding import nearest
-from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, of_polygon, refined
-from splinecam_exact.verify.checks import wrong
+from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, of_polygon, placed, refined
+from splinecam_exact.verify.checks import sound, wrong
 from splinecam_exact.verify.exactly import Exactly
 from splinecam_exact.verify.history import History, Ints, Layer
 from splinecam_exact.verify.live import Liveness
@@ -30,6 +30,8 @@ CHUNK = 1 << 18
 """How many heights are compared with their margins at a time."""
 
 
+HOPELESS = 20
+"""Where more than one sign in so many is doubtful, float64 is no help: the kernel cuts every face."""
 BYTES = 320
 """How much memory the arrays of one half-edge take while a layer is put together and checked."""
 
@@ -135,25 +137,53 @@ class Engine:
         edges, u, w = edges_of(self.mesh)
         pair, cut = sign_changes(positive, u, w)
         new, accuracy = unchanged(self.mesh, len(self.exactly.cut)), self.accuracy
-        if len(pair):
+        if len(pair) and not self.certified:
             new = propose(self.mesh, heights, positive, (pair, cut), new.lines, self._watch)
-            if self.certified:
+            if not consistent(self.mesh, new):
+                raise Contradiction
+        elif len(pair):
+            changes = edges[pair], cut, heights.shape[1]
+            claim = self._claim(heights, positive, pair, changes)
+            if claim:
                 self._watch("proof", -1, -1)
+                new = placed(self.mesh, claim)
                 accuracy = refined(accuracy, self.mesh, new, heights, errors, self.values.radius)
-                failed, decided = wrong(self.mesh, new, positive, (edges[pair], cut, heights.shape[1]), accuracy)
+                failed, decided = wrong(self.mesh, new, positive, changes, accuracy)
                 self.claims += decided
                 bad |= failed
-            elif not consistent(self.mesh, new):
-                raise Contradiction
+            else:
+                bad[:] = True
         record = self._record(new, positive[:, : heights.shape[1]], step)
         self._extend(step, field, new, needed, bad)
-        self._define(new)
+        self._define(new, bad)
         self.accuracy = accuracy
         if bool(bad.any()):
             self._repair(depth, new, record, bad)
         else:
             self.mesh = new.mesh
             self.history.layers.append(record)
+
+    def _claim(
+        self, heights: Tensor, positive: Tensor, pair: Tensor, changes: tuple[Tensor, Tensor, int]
+    ) -> Refinement | None:
+        """What the fast engine proposes; None where it fails, or where that is not even well formed."""
+        lines = len(self.exactly.cut)
+        stopped = []
+
+        def watch(what: str, faces: int, half_edges: int) -> None:
+            stopped.append(what)
+            self._watch(what, faces, half_edges)
+            stopped.pop()
+
+        try:
+            new = propose(self.mesh, heights, positive, (pair, changes[1]), lines, watch)
+            return new if sound(self.mesh, new, changes, lines) else None
+        except MemoryError:
+            raise
+        except Exception:  # whatever nonsense it has met
+            if stopped:
+                raise
+            return None
 
     def _signs(self, heights: Tensor, errors: Tensor, steepness: Tensor) -> tuple[Tensor, Tensor]:
         """The signs of the cuts at the vertices, padded as `sign_changes` wants them; and which (vertex, cut) are doubtful."""
@@ -178,6 +208,9 @@ class Engine:
         bad = torch.zeros(self.mesh.faces, dtype=torch.bool, device=self.device)
         if not len(doubtful):
             return bad
+        if len(doubtful) * HOPELESS > positive.numel():
+            self.claims -= len(doubtful)
+            return ~bad
         pairs = doubtful.cpu().numpy()
         vertices, place = np.unique(pairs[:, 0], return_inverse=True)
         faces = self.some_face()[vertices]
@@ -203,30 +236,33 @@ class Engine:
         self.values.extend(new.mesh.x, (u, w, new.t), (new.chord_start[new.a], new.chord_end[new.a], new.s))
         if step.sources[0] not in needed or not len(new.edge):
             return
-        numbers = torch.arange(len(new.mesh.x), device=self.device)
-        useful = torch.zeros(len(numbers), dtype=torch.bool, device=self.device)
+        useful = torch.zeros(len(new.mesh.x), dtype=torch.bool, device=self.device)
         useful[new.mesh.origin[~bad[new.parent[new.mesh.face()]]]] = True
         _, at_edges, at_meetings = field.blocks
-        for points, block, cut in (
-            (numbers[first:second], at_edges, new.cut),
-            (numbers[second:], at_meetings, new.chord_cut[new.a]),
-            (numbers[second:], at_meetings, new.chord_cut[new.b]),
+        on_edges, on_chords = (torch.arange(len(block), device=self.device) for block in (at_edges, at_meetings))
+        start, end = (ends[new.b] - len(old.x) for ends in (new.chord_start, new.chord_end))
+        unit, level = step.breakpoint(new.chord_cut[new.a])
+        along_b = torch.lerp(at_edges[start, unit], at_edges[end, unit], new.r)
+        gaps = [(along_b - level).abs()[useful[second:]]]
+        for points, block, cut, kept in (
+            (on_edges, at_edges, new.cut, useful[first:second]),
+            (on_chords, at_meetings, new.chord_cut[new.a], useful[second:]),
+            (on_chords, at_meetings, new.chord_cut[new.b], useful[second:]),
         ):
-            place = points - points[:1]
-            unit = torch.div(cut, step.places, rounding_mode="floor")
-            level = step.breakpoint(unit, cut - unit * step.places)
-            if self.certified and bool(useful[points].any()):
-                gap = (block[place, unit] - level).abs()[useful[points]]
-                field.loosen(1.0, 0.0, 2 * float(gap.max()))
-            block[place, unit] = level
+            unit, level = step.breakpoint(cut)
+            gaps.append((block[points, unit] - level).abs()[kept])
+            block[points, unit] = level
+        if self.certified:
+            field.settle(float(torch.cat(gaps).max()) if bool(useful[first:].any()) else 0.0)
 
-    def _define(self, new: Refinement) -> None:
-        """Note on which lines the new vertices lie."""
+    def _define(self, new: Refinement, bad: Tensor) -> None:
+        """Note on which lines the new vertices lie, those of the faces that are not bad."""
         lines = torch.arange(len(new.chord_cut), device=self.device) + new.lines
-        at_edge = torch.empty((len(new.edge), 2), dtype=torch.int64, device=self.device)
+        at_edge = torch.full((len(new.edge), 2), -1, device=self.device)
         at_edge[:, 0] = self.mesh.line[new.edge]
+        good = ~bad[new.chord_face]
         for ends in (new.chord_start, new.chord_end):
-            at_edge[ends - len(self.mesh.x), 1] = lines
+            at_edge[ends[good] - len(self.mesh.x), 1] = lines[good]
         met = torch.stack([lines[new.a], lines[new.b]], dim=1)
         self.exactly.add_lines((new.chord_cut + self.cuts).cpu().numpy())
         self.exactly.lines = np.concatenate([self.exactly.lines, at_edge.cpu().numpy(), met.cpu().numpy()])
@@ -238,7 +274,7 @@ class Engine:
         first = torch.zeros(len(old.origin), dtype=torch.bool, device=self.device)
         first[old.start[:-1]] = True
         begins = (new.old >= 0) & first[new.old] & (fine.origin == old.origin[new.old])
-        root = torch.empty_like(old.start[:-1])
+        root = torch.full_like(old.start[:-1], -1)
         root[new.parent[face[begins]]] = face[begins]
         forward = torch.nonzero(new.forward).squeeze(1)
         cut = new.chord_cut[fine.line[forward] - new.lines]
@@ -314,7 +350,7 @@ class Engine:
         number = np.full(len(record.parent), -1)
         number[result.face[kept]] = np.flatnonzero(kept)
         inside = (number[record.left] >= 0) & (number[record.right] >= 0)
-        record.root = number[record.root]
+        record.root = np.where(record.root < 0, -1, number[record.root])
         record.left, record.right = number[record.left[inside]], number[record.right[inside]]
         record.cut = record.cut[inside]
         record.parent = arrays.parent
@@ -350,7 +386,7 @@ class Engine:
             near, ball, torch.cat([self.accuracy.direction, direction]), torch.cat([self.accuracy.slack, slack])
         )
         self.values.choose(chosen)
-        self.values.renew(vertex, x[vertex])
+        self.values.renew(vertex, x)
         parts = (arrays.start, arrays.origin, arrays.twin, line)
         self.mesh = Mesh(x, *(self._tensor(a) for a in parts))
 
@@ -379,24 +415,25 @@ class Engine:
                 if mother[k] >= 0:
                     following[mother[k], origin[k]] = origin[k + 1 if k + 1 < at + size else at]
             at += size
-        edge = np.minimum(np.arange(len(twin)), np.where(twin < 0, len(twin), twin))
-        on: dict[int, list[int]] = {}
-        crossed = new.edge.cpu().numpy()
-        for c in np.flatnonzero(np.isin(crossed, edge[list(rim)])).tolist():
-            on.setdefault(int(crossed[c]), []).append(c)
-        x = new.mesh.x.cpu().numpy()
+        before = self._rim(new, failed)
         given = {int(v): k for k, v in enumerate(shared.tolist()) if v >= 0}
         heads, origins = old.head().cpu().numpy(), old.origin.cpu().numpy()
         for m in rim:
-            direction = x[heads[m]] - x[origins[m]]
-            points = [len(old.x) + c for c in on.get(int(edge[m]), [])]
-            points.sort(key=lambda v: float(x[v] @ direction))
-            k = given[int(origins[m])]
-            for v in points:
-                k = following[place[m], k]
-                shared[k] = v
-            if following[place[m], k] != given[int(heads[m])]:
+            k, v, last = given[int(origins[m])], int(origins[m]), int(heads[m])
+            while v != last:
+                k, v = following[place[m], k], before[int(twin[m]), v]
+                if v != last:
+                    shared[k] = v
+            if k != given[last]:
                 raise RuntimeError("an edge is cut differently from its two sides")
+
+    def _rim(self, new: Refinement, failed: np.ndarray) -> dict[tuple[int, int], int]:
+        """Of the pieces of good faces' half-edges beside bad faces: (half-edge, head) -> origin."""
+        old, fine, bad = self.mesh, new.mesh, self._tensor(failed)
+        beyond = (old.twin >= 0) & bad[old.face()[old.twin]]
+        pieces = torch.nonzero((new.old >= 0) & beyond[new.old] & ~bad[new.parent[fine.face()]]).squeeze(1)
+        half_edges, heads, origins = (t.tolist() for t in (new.old[pieces], fine.head()[pieces], fine.origin[pieces]))
+        return {(h, head): origin for h, head, origin in zip(half_edges, heads, origins, strict=True)}
 
 
 def consistent(mesh: Mesh, new: Refinement) -> bool:

@@ -97,7 +97,7 @@ def speculate(
 def _device(name: str | None) -> torch.device:
     try:
         place = torch.device(name or "cpu")
-        torch.empty(0, dtype=torch.float64, device=place)
+        float(torch.zeros(1, dtype=torch.float64, device=place))
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         reason = str(error).splitlines()[0][:200]
         raise InputError(f"torch cannot compute in float64 on the device {name!r} here: {reason}") from None

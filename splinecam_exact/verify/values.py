@@ -29,9 +29,13 @@ from splinecam_exact.rounding import nearest
 
 UNIT = 2.0**-53
 """The unit roundoff of float64."""
-TINY = 2.0**-990
-"""More than all that underflow can lose in one operation of this module, for sums of up to 2**30 products."""
-SAFE = 1 + 2.0**-30
+TINY = 2.0**-800
+"""More than all that underflow can lose in one operation of this module, whether it is gradual or to zero."""
+LARGE = 2.0**600
+"""Where values or slopes may be larger, nothing is claimed: their error bound is infinite."""
+RADII = (2.0**-100, 2.0**100)
+"""Nor is it where the domain's radius is not between these."""
+SAFE = 1 + 2.0**-20
 """Covers the rounding of the bounds themselves."""
 CHUNK = 1 << 18
 """How many values are worked on at a time, so that they stay in the processor's cache."""
@@ -39,26 +43,39 @@ LERP = 8
 """A linear interpolation is off by at most so many unit roundoffs of the larger end."""
 
 
+def larger(a: float, b: float) -> float:
+    """The larger of two bounds, infinite where one is not known."""
+    return max(a, b) if a == a and b == b else float("inf")
+
+
 def gamma(n: int) -> float:
     """n unit roundoffs, compounded: the relative error of a sum of n products (Higham, 2002, section 3.1)."""
     return n * UNIT / (1 - n * UNIT)
 
 
+def norms(values: Tensor) -> Tensor:
+    """Upper bounds of the 2-norms of a matrix's rows; squares that overflow or underflow do no harm."""
+    largest = values.abs().amax(1)
+    scaled = values / torch.where(largest > 0, largest, 1.0).unsqueeze(1)
+    return torch.linalg.vector_norm(scaled, dim=1) * largest * SAFE + TINY
+
+
 def spectral_norm(matrix: Tensor) -> float:
     """An upper bound of a matrix's largest singular value, within a few percent."""
-    frobenius = float(torch.linalg.vector_norm(matrix)) * SAFE
-    if not 0 < frobenius < float("inf"):
+    frobenius = float(norms(matrix.reshape(1, -1)))
+    if not 2 * TINY < frobenius < LARGE:
         return frobenius
     scaled = matrix / frobenius
     gram = scaled @ scaled.T if scaled.shape[0] < scaled.shape[1] else scaled.T @ scaled
-    norms, slack = [], gamma(max(matrix.shape) + 4)
+    lengths, slack = [], gamma(max(matrix.shape) + 4)
     for _ in range(6):
-        norms.append(float(torch.linalg.vector_norm(gram)) * SAFE)
-        gram = gram / norms[-1]
+        gram = (gram + gram.T) / 2  # symmetric, whatever the product's rounding: so its square has the squared norm
+        lengths.append(float(torch.linalg.vector_norm(gram)) * SAFE)
+        gram = gram / lengths[-1]
         gram = gram @ gram
     bound = float(torch.linalg.vector_norm(gram)) * SAFE + slack
-    for norm in reversed(norms):
-        bound = norm * (bound**0.5) * SAFE + slack
+    for length in reversed(lengths):
+        bound = length * (bound**0.5) * SAFE + slack
     return min(frobenius, frobenius * bound**0.5 * SAFE)
 
 
@@ -86,6 +103,20 @@ class Field:
         self.error = (self.error * factor + self.lipschitz * distance + more) * SAFE
         self.rows_error = (self.rows_error * factor + self.rows_lipschitz * distance + more) * SAFE
 
+    def settle(self, gap: float) -> None:
+        """Values have moved by up to `gap`, two at a vertex, onto breakpoints.
+
+        Another unit's value is on the wrong side of its breakpoint by no more than `gap` and the rounding of two
+        interpolations: room is made for twice that in the norm, which is what the change of slopes there can cost.
+        """
+        self.size += 2 * gap
+        self.loosen(1.0, 0.0, 2 * gap * (1 + self.width**0.5) + 8 * LERP * UNIT * self.size + TINY)
+
+    def widen(self, other: Field) -> None:
+        """Make the bounds hold for another field's values too."""
+        self.error, self.size = larger(self.error, other.error), larger(self.size, other.size)
+        self.rows_error = torch.maximum(self.rows_error, other.rows_error)
+
     @property
     def width(self) -> int:
         """How many values there are at each vertex."""
@@ -103,9 +134,9 @@ class Linear:
     def __init__(self, sources: tuple[int, ...], weights: list[Tensor], bias: Tensor) -> None:
         self.sources, self.weights, self.bias = sources, weights, bias
         self.norms = [spectral_norm(w) if w.dim() == 2 else float(w.abs().max()) for w in weights]
-        self.sums = [float(torch.linalg.vector_norm(w)) for w in weights]
-        self.rows = [torch.linalg.vector_norm(w, dim=1) if w.dim() == 2 else w.abs() for w in weights]
-        self.offset = float(torch.linalg.vector_norm(bias))
+        self.sums = [float(norms(w.reshape(1, -1))) for w in weights]
+        self.rows = [norms(w) if w.dim() == 2 else w.abs() for w in weights]
+        self.offset = float(norms(bias.reshape(1, -1)))
         fan_in = sum(w.shape[1] if w.dim() == 2 else 1 for w in weights)
         self.rounding = gamma(fan_in + len(weights) + 6)  # with the rounding of weights that are no floats
 
@@ -120,16 +151,20 @@ class Linear:
         size = sum(s * f.size for s, f in zip(self.sums, inputs, strict=True)) + self.offset
         passed = sum(s * f.error for s, f in zip(self.norms, inputs, strict=True))
         steep = sum(s * f.lipschitz for s, f in zip(self.norms, inputs, strict=True))
-        return (passed + self.rounding * size + TINY * (1 + sum(f.size for f in inputs))) * SAFE, steep * SAFE
+        return (passed + self.rounding * size + self._lost(inputs)) * SAFE, steep * SAFE + TINY
+
+    def _lost(self, inputs: list[Field]) -> float:
+        """What underflow can lose: of a product, less than TINY times 1 or either factor."""
+        return TINY * (1 + sum(self.sums) + sum(f.size for f in inputs))
 
     def rows_bounds(self, inputs: list[Field]) -> tuple[Tensor, Tensor]:
         """The same for each value alone."""
-        error = self.rounding * self.bias.abs() + TINY * (1 + sum(f.size for f in inputs))
+        error = self.rounding * self.bias.abs() + self._lost(inputs)
         steep = torch.zeros_like(error)
         for rows, field in zip(self.rows, inputs, strict=True):
             error = error + rows * ((field.error + self.rounding * field.size) * SAFE)
             steep = steep + rows * field.lipschitz
-        return error * SAFE, steep * SAFE
+        return error * SAFE, steep * SAFE + TINY
 
 
 class Bent:
@@ -158,9 +193,10 @@ class Bent:
             return x
         return (x.unsqueeze(2) - self.breakpoints).flatten(1)
 
-    def breakpoint(self, units: Tensor, places: Tensor) -> Tensor:
-        """The breakpoint of each of some cuts."""
-        return self.breakpoints[units % len(self.breakpoints), places]
+    def breakpoint(self, cuts: Tensor) -> tuple[Tensor, Tensor]:
+        """The unit and the breakpoint of each of some cuts."""
+        units = torch.div(cuts, self.places, rounding_mode="floor")
+        return units, self.breakpoints[units % len(self.breakpoints), cuts - units * self.places]
 
     def __call__(self, inputs: list[Tensor]) -> Tensor:
         x = inputs[0]
@@ -181,14 +217,14 @@ class Bent:
         pieces, width = self.slopes.shape[1], field.width
         reach = field.size + width**0.5 * float(self.breakpoints.abs().max())
         size = width**0.5 * float(self.anchor.abs().max()) + 2 * pieces * self.steepest * reach
-        error = self.steepest * (field.error + 4 * UNIT * reach) + gamma(pieces + 8) * size + TINY * (1 + size)
-        return error * SAFE, self.steepest * field.lipschitz * SAFE
+        error = self.steepest * (field.error + 4 * UNIT * reach) + gamma(pieces + 8) * size
+        return (error + TINY * (1 + size + self.steepest)) * SAFE, self.steepest * field.lipschitz * SAFE + TINY
 
     def cut_bounds(self, field: Field) -> tuple[Tensor, Tensor]:
         """For each cut, how far `heights` may be from the true heights, and how steep these may be."""
         error, steep = (t.repeat_interleave(self.places) for t in (field.rows_error, field.rows_lipschitz))
         shift = 2 * UNIT * (field.size + 2 * float(self.breakpoints.abs().max())) + TINY
-        return (error + shift) * SAFE, steep
+        return (error + shift) * SAFE, steep * SAFE
 
 
 class Largest:
@@ -206,7 +242,7 @@ class Largest:
 
     def bounds(self, inputs: list[Field]) -> tuple[float, float]:
         """Bounds of the result's error and Jacobian: a member may be in several groups."""
-        return inputs[0].error * self.repeats * SAFE, inputs[0].lipschitz * self.repeats * SAFE
+        return inputs[0].error * self.repeats * SAFE, inputs[0].lipschitz * self.repeats * SAFE + TINY
 
 
 Step = Linear | Bent | Largest
@@ -224,15 +260,20 @@ def floats(array: ExactArray, device: torch.device) -> Tensor:
 def compiled(net: Network, dom: Polygon | Slice, device: torch.device) -> list[Step]:
     """The nodes of a network, node 1 first; on a slice, the slice's affine map is put before them.
 
-    Node 0 is the point in slice coordinates; with a slice, the network's own nodes are numbered from 1 on after it.
+    Node 0 is the point in slice coordinates; with a slice, the network's own nodes are numbered from 1 on after it. So
+    they are where units read the point itself: a copy of it can be put on a breakpoint.
     """
     steps: list[Step] = []
-    shift = 0
+    shift = 1
     if isinstance(dom, Slice):
         basis = np.array([[nearest(q.numerator, q.denominator) for q in v] for v in dom.basis])
         origin = np.array([nearest(q.numerator, q.denominator) for q in dom.origin])
         steps.append(Linear((0,), [torch.from_numpy(basis.T.copy()).to(device)], torch.from_numpy(origin).to(device)))
-        shift = 1
+    elif any(not isinstance(node, Affine) and node.source == 0 for node in net.nodes):
+        zero = torch.zeros(2, dtype=torch.float64, device=device)
+        steps.append(Linear((0,), [zero + 1], zero))
+    else:
+        shift = 0
     for node in net.nodes:
         if isinstance(node, Affine):
             weights = [floats(w, device) for w in node.weights]
@@ -261,23 +302,33 @@ class Values:
         self.steps = steps
         self.bounds = bounds
         self.radius = float(x.abs().max()) * SAFE
-        self.fields = {0: Field(x, 0.0, 1.0, 2 * self.radius)}
+        self.fields = {0: self._places(x)}
+
+    def _places(self, x: Tensor) -> Field:
+        """The coordinates as a field."""
+        usable = RADII[0] < self.radius < RADII[1]
+        return Field(x, 0.0 if usable else float("inf"), 1.0, 2 * self.radius)
 
     def step(self, number: int, alone: bool = False) -> None:
         """Compute the field of a node; its sources must be there, and are overwritten where nobody else reads them."""
-        node = self.steps[number - 1]
-        inputs = [self.fields[s] for s in node.sources]
+        self.fields[number] = self._field(self.steps[number - 1], self.fields, alone)
+
+    def _field(self, node: Step, fields: dict[int, Field], alone: bool) -> Field:
+        inputs = [fields[s] for s in node.sources]
         error, lipschitz = node.bounds(inputs) if self.bounds else (float("inf"), float("inf"))
         if isinstance(node, Linear):
-            self.fields[number] = self._linear(node, inputs, error, lipschitz)
+            found = self._linear(node, inputs, error, lipschitz)
         elif isinstance(node, Bent) and node.relu:
             source = inputs[0]
             blocks = [block.clamp_(min=0) if alone else block.clamp(min=0) for block in source.blocks]
-            self.fields[number] = Field(blocks[0], error, lipschitz, source.size)
-            self.fields[number].blocks = blocks
+            found = Field(blocks[0], error, lipschitz, source.size)
+            found.blocks = blocks
         else:
             value = node([f.value for f in inputs])
-            self.fields[number] = Field(value, error, lipschitz, self._size(value))
+            found = Field(value, error, lipschitz, self._size(value))
+        if not (found.size < LARGE and lipschitz < LARGE):
+            found.loosen(1.0, 0.0, float("inf"))
+        return found
 
     def _linear(self, node: Linear, inputs: list[Field], error: float, lipschitz: float) -> Field:
         """Some rows at a time, and their sizes while they are at hand."""
@@ -292,7 +343,7 @@ class Values:
                 part = value[done + low : done + min(low + rows, count)]
                 node([f.blocks[k][low : low + rows] for f in inputs], part)
                 if self.bounds:
-                    size = max(size, self._size(part))
+                    size = larger(size, self._size(part))
             done += count
         field = Field(value, error, lipschitz, size)
         if self.bounds:
@@ -300,7 +351,11 @@ class Values:
         return field
 
     def _size(self, value: Tensor) -> float:
-        return float(torch.linalg.vector_norm(value, dim=1).max()) * (1 + 2.0**-7) + TINY
+        """A bound of the values' norms, with room for what interpolation adds; infinite where it is not known."""
+        found = float(torch.linalg.vector_norm(value, dim=1).max())
+        if not 2.0**-400 < found < 2.0**400:
+            found = float(norms(value).max())
+        return found * (1 + 2.0**-7) + TINY if found < LARGE else float("inf")
 
     def keep(self, numbers: set[int]) -> None:
         """Drop all other fields but the coordinates."""
@@ -324,33 +379,33 @@ class Values:
                 field.loosen(1.0, blur, 2 * LERP * UNIT * field.size + TINY)
 
     def choose(self, vertices: Tensor) -> None:
-        """Make the vertices these, in this order; the first block stays as it is."""
-        for field in self.fields.values():
-            head, *rest = field.blocks
-            tail = vertices[len(head) :]
-            value = torch.cat([head[:1], *rest])[(tail - len(head) + 1).clamp(min=0)]
-            field.blocks = [head, value]
+        """Make the vertices these, in this order, the first block's as they are; `renew` does it for the coordinates."""
+        for number, field in self.fields.items():
+            if number:
+                head, *rest = field.blocks
+                tail = vertices[len(head) :]
+                value = torch.cat([head[:1], *rest])[(tail - len(head) + 1).clamp(min=0)]
+                field.blocks = [head, value]
 
     def renew(self, vertices: Tensor, x: Tensor) -> None:
-        """Give vertices new coordinates, nearest to their exact places, and evaluate the network there."""
-        values = {0: x}
+        """Evaluate the network anew at vertices with new coordinates, nearest to their exact places.
+
+        `x` are the coordinates of all vertices.
+        """
+        self.fields[0].blocks = [x]
+        fresh = {0: self._places(x[vertices])}
         for number in range(1, max(self.fields) + 1):
-            node = self.steps[number - 1]
-            values[number] = node([values[s] for s in node.sources])
-        ratio = 1.0
+            fresh[number] = self._field(self.steps[number - 1], fresh, False)
         for number, field in self.fields.items():
-            head, *rest = field.blocks
-            old = vertices < len(head)
-            head[vertices[old]] = values[number][old]
-            if rest:
-                rest[0][vertices[~old] - len(head)] = values[number][~old]
-            if number and self.bounds:
-                size = self._size(values[number])
-                ratio = max(ratio, size / field.size)
-                field.size = max(field.size, size)
-        for number, field in self.fields.items():
-            if number:  # the true function at x and a cell's form there are both close to the value at the exact vertex
-                field.loosen(ratio, 2 * (2 * UNIT * self.radius + TINY), 0.0)
+            if number:
+                head, *rest = field.blocks
+                old = vertices < len(head)
+                head[vertices[old]] = fresh[number].value[old]
+                if rest:
+                    rest[0][vertices[~old] - len(head)] = fresh[number].value[~old]
+                # the true function at x and a cell's form there are both close to the value at the exact vertex
+                fresh[number].loosen(1.0, 2 * (2 * UNIT * self.radius + TINY), 0.0)
+                field.widen(fresh[number])
 
 
 Between = tuple[Tensor, Tensor, Tensor]

@@ -1,0 +1,142 @@
+"""The three modes of `partition`: one answer, and limits that are kept."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import splinecam_exact as sx
+from splinecam_exact import partitioning
+from splinecam_exact.certification import canonical_form
+from splinecam_exact.nodes import Affine, Max
+
+pytest.importorskip("torch")
+
+MODES = ("float64", "certified", "rational")
+
+
+def random_network(*widths: int, seed: int = 0) -> sx.Network:
+    rng = np.random.default_rng(seed)
+    layers = [(rng.normal(size=(m, n)), rng.normal(size=m) / 4) for n, m in pairwise(widths)]
+    return sx.from_layers(layers)
+
+
+def concurrent_network(lines: int) -> sx.Network:
+    """Lines through (1/3, 1/3), which no float is."""
+    normals = [(Fraction(k), Fraction(lines - 2 * k)) for k in range(1, lines + 1)]
+    biases = [-(a + b) / 3 for a, b in normals]
+    return sx.from_layers([(normals, biases), ([[1] * lines], [0])])
+
+
+def test_modes_agree_where_nothing_is_degenerate() -> None:
+    net = random_network(2, 12, 12, 12, 1)
+    parts = {mode: sx.partition(net, sx.square(1), mode) for mode in MODES}
+    assert parts["float64"].counts() == parts["certified"].counts() == parts["rational"].counts()
+    assert canonical_form(parts["certified"]) == canonical_form(parts["rational"])
+    assert sorted(map(bytes, parts["float64"].states)) == sorted(map(bytes, parts["rational"].states))
+
+
+def test_only_float64_is_uncertified() -> None:
+    net = random_network(2, 6, 6, 1)
+    marks = {mode: sx.partition(net, sx.square(1), mode).certified for mode in MODES}
+    assert marks == {"float64": False, "certified": True, "rational": True}
+
+
+def test_concurrent_lines_come_out_right() -> None:
+    """The float64 engine contradicts itself, or proposes nonsense: it says so, and the kernel repairs."""
+    part = sx.partition(concurrent_network(16), sx.square(1))
+    assert (len(part.faces), part.mode) == (32, "certified")
+    assert part.report.repaired == 1  # type: ignore[attr-defined]
+    assert part.counts()["V"] - part.counts()["E"] == -31
+
+
+def test_every_predicate_is_counted_once() -> None:
+    net = random_network(2, 10, 10, 1)
+    report = sx.partition(net, sx.square(1), "certified").report
+    assert report.repaired == report.wide == report.exact == 0  # type: ignore[attr-defined]
+    assert report.float64 > 4 * 10  # type: ignore[attr-defined]
+
+
+def test_networks_with_maxima_are_certified_in_every_mode() -> None:
+    net = sx.Network(2, [Affine((0,), ([[1, 0], [0, 1], [1, 1]],), [0, 0, "1/3"]), Max(1, ((0, 1, 2),))])  # type: ignore[arg-type]
+    parts = [sx.partition(net, sx.square(1), mode) for mode in MODES]
+    assert [part.mode for part in parts] == ["certified", "certified", "rational"]
+    assert all(canonical_form(part) == canonical_form(parts[2]) for part in parts)
+
+
+def test_certified_survives_a_round_trip_through_a_certificate() -> None:
+    net, domain = random_network(2, 8, 8, 3), sx.square(1)
+    part = sx.partition(net, domain, "certified")
+    assert sx.check(sx.Certificate(part.certificate()), net, domain).status == "verified"
+
+
+def test_points_are_located_exactly_in_a_certified_result() -> None:
+    part = sx.partition(random_network(2, 8, 8, 1), sx.square(1), "certified")
+    for face in part.faces:
+        assert part.locate(face.witness).index == face.index
+    for index, vertex in enumerate(part.vertices):
+        location = part.locate(vertex)
+        assert (location.kind, location.index) == ("vertex", index)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_max_cells_is_a_limit(mode: str) -> None:
+    net = random_network(2, 12, 1)
+    cells = len(sx.partition(net, sx.square(1), mode).faces)
+    assert len(sx.partition(net, sx.square(1), mode, max_cells=cells).faces) == cells
+    with pytest.raises(sx.Undecided, match=f"more than {cells - 1} cells"):
+        sx.partition(net, sx.square(1), mode, max_cells=cells - 1)
+
+
+@pytest.mark.parametrize("mode", ["float64", "certified"])
+def test_max_memory_is_a_limit(mode: str) -> None:
+    with pytest.raises(sx.Undecided, match="max_memory"):
+        sx.partition(random_network(2, 40, 40, 1), sx.square(1), mode, max_memory=1 << 16)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_progress_can_interrupt(mode: str) -> None:
+    seen: list[str] = []
+
+    def stop(stage: str, done: int, total: int) -> None:
+        seen.append(stage)
+        assert 0 <= done <= total
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sx.partition(random_network(2, 12, 12, 1), sx.square(1), mode, progress=stop)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "fast"}, "no mode 'fast'; the modes are float64, certified, rational"),
+        ({"mode": "float64", "device": "abacus"}, "device 'abacus'"),
+        ({"mode": "certified", "device": "meta"}, "device 'meta'"),
+        ({"mode": "rational", "device": "cpu"}, "has no device"),
+        ({"max_memory": 0}, "max_memory must be a positive int"),
+        ({"max_cells": 1.5}, "max_cells must be a positive int"),
+    ],
+)
+def test_bad_options_are_named(options: dict[str, object], message: str) -> None:
+    with pytest.raises(sx.InputError, match=message):
+        sx.partition(random_network(2, 3, 1), sx.square(1), **options)  # type: ignore[arg-type]
+
+
+def test_without_torch_the_default_is_rational(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitioning, "find_spec", lambda name: None)
+    assert sx.partition(random_network(2, 3, 1), sx.square(1)).mode == "rational"
+
+
+def test_without_torch_the_other_modes_name_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(sys.modules):
+        if name.startswith(("splinecam_exact.verify", "splinecam_exact.fast")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(sx.MissingDependency, match="mode='rational'"):
+        sx.partition(random_network(2, 3, 1), sx.square(1), "certified")
