@@ -113,7 +113,7 @@ def sound(old: Mesh, new: Refinement, changes: tuple[Tensor, Tensor, int], lines
     )
     if not ranges or not bool((torch.bincount(new.order, minlength=len(edge)) == 1).all()):
         return False
-    return torch.equal(edge[new.order], new.edge) and torch.equal(cut[new.order], new.cut)
+    return bool(torch.equal(edge[new.order], new.edge) and torch.equal(cut[new.order], new.cut))
 
 
 def _check_ends(claims: Claims) -> None:

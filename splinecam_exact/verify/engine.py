@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from splinecam_exact.domain import Polygon, Slice
@@ -24,7 +25,7 @@ from splinecam_exact.verify.history import History, Ints, Layer
 from splinecam_exact.verify.live import Liveness
 from splinecam_exact.verify.repair import recut
 from splinecam_exact.verify.splice import Arrays, splice
-from splinecam_exact.verify.values import TINY, UNIT, Bent, Field, Largest, Values, compiled, corners_of
+from splinecam_exact.verify.values import TINY, UNIT, Bent, Field, Largest, Linear, Values, compiled, corners_of
 
 CHUNK = 1 << 18
 """How many heights are compared with their margins at a time."""
@@ -88,7 +89,7 @@ class Engine:
         steps = self.values.steps
         live = Liveness(steps)
         for number, step in enumerate(steps, 1):
-            if number in live.units:
+            if not isinstance(step, Linear):
                 depth = live.units.index(number)
                 self.stage = f"layer {depth + 1} of {len(live.units)}"
                 self._watch("signs", -1, -1)
@@ -279,10 +280,11 @@ class Engine:
         forward = torch.nonzero(new.forward).squeeze(1)
         cut = new.chord_cut[fine.line[forward] - new.lines]
         above = positive[old.origin[old.start[:-1]]]
-        parts = (new.parent, root, above, face[forward], face[fine.twin[forward]], cut)
+        left, right = face[forward], face[fine.twin[forward]]
+        parent, root, above, left, right, cut = (t.cpu().numpy() for t in (new.parent, root, above, left, right, cut))
         units = positive.shape[1] // step.places if isinstance(step, Bent) else len(step.members)
         nothing = np.empty((0, units), np.min_scalar_type(step.states - 1))
-        return Layer(units, *(t.cpu().numpy() for t in parts), np.full(fine.faces, -1), nothing)
+        return Layer(units, parent, root, above, left, right, cut, np.full(fine.faces, -1), nothing)
 
     # -- exact data ---------------------------------------------------------------------------------------------------
 
@@ -292,7 +294,7 @@ class Engine:
         found[self.mesh.origin.cpu().numpy()] = self.mesh.face().cpu().numpy()
         return found
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     # -- repair -------------------------------------------------------------------------------------------------------
@@ -441,4 +443,4 @@ def consistent(mesh: Mesh, new: Refinement) -> bool:
     parts = torch.bincount(new.parent, minlength=mesh.faces)
     chords = torch.bincount(new.chord_face, minlength=mesh.faces)
     met = torch.bincount(new.chord_face[new.a], minlength=mesh.faces)
-    return torch.equal(parts, 1 + chords + met)
+    return bool(torch.equal(parts, 1 + chords + met))

@@ -84,7 +84,8 @@ class Layer:
             rows[target, crossed[at]] = positive[at]
             seen[target] = True
             roots = target
-        return rows[local[faces]]
+        found: Bools = rows[local[faces]]
+        return found
 
 
 class History:

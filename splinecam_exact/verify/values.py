@@ -14,6 +14,7 @@ The bounds hold for any order of summation, with or without fused multiply-add.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -73,10 +74,10 @@ def spectral_norm(matrix: Tensor) -> float:
         lengths.append(float(torch.linalg.vector_norm(gram)) * SAFE)
         gram = gram / lengths[-1]
         gram = gram @ gram
-    bound = float(torch.linalg.vector_norm(gram)) * SAFE + slack
+    bound: float = float(torch.linalg.vector_norm(gram)) * SAFE + slack
     for length in reversed(lengths):
-        bound = length * (bound**0.5) * SAFE + slack
-    return min(frobenius, frobenius * bound**0.5 * SAFE)
+        bound = length * math.sqrt(bound) * SAFE + slack
+    return min(frobenius, frobenius * math.sqrt(bound) * SAFE)
 
 
 class Field:
