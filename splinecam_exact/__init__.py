@@ -18,7 +18,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from splinecam_exact.certification import Certificate, Verdict, certify, check
+    from splinecam_exact.certification import Certificate, Verdict, certificate_of, certify, check, write_certificate
     from splinecam_exact.domain import Polygon, Slice, square
     from splinecam_exact.importers import load
     from splinecam_exact.importers.from_torch import from_torch
@@ -38,13 +38,14 @@ if TYPE_CHECKING:
     from splinecam_exact.partition_files import load_partition
     from splinecam_exact.partitioning import partition
     from splinecam_exact.plotting import plot
+    from splinecam_exact.scaling import WorkerDied, partition_many, partition_pieces
     from splinecam_exact.statistics import Statistics
     from splinecam_exact.subdivision import AffineMap, Edge, Face, Subdivision
 
     from_layers = Network.from_layers
 
 _HOMES = {
-    "certification": ("Certificate", "Verdict", "certify", "check"),
+    "certification": ("Certificate", "Verdict", "certificate_of", "certify", "check", "write_certificate"),
     "domain": ("Polygon", "Slice", "square"),
     "importers": ("load",),
     "importers.from_torch": ("from_torch",),
@@ -64,6 +65,7 @@ _HOMES = {
     "partition_files": ("load_partition",),
     "partitioning": ("partition",),
     "plotting": ("plot",),
+    "scaling": ("WorkerDied", "partition_many", "partition_pieces"),
     "statistics": ("Statistics",),
     "subdivision": ("AffineMap", "Edge", "Face", "Subdivision"),
 }
@@ -90,6 +92,8 @@ __all__ = [
     "Subdivision",
     "Undecided",
     "Verdict",
+    "WorkerDied",
+    "certificate_of",
     "certify",
     "check",
     "from_layers",
@@ -97,8 +101,11 @@ __all__ = [
     "load",
     "load_partition",
     "partition",
+    "partition_many",
+    "partition_pieces",
     "plot",
     "square",
+    "write_certificate",
 ]
 
 
