@@ -5,6 +5,8 @@ checker where there is one: rational coordinates, no packed integers, and a diff
 
     python proofs/check_example.py CERTIFICATE STATEMENT
 
+It reads both versions, and a whole certificate at a time: the streaming of version 2 changes nothing in what it says.
+
 STATEMENT is a JSON file {"layers": [{"W": [["1", "-1/2"], ...], "b": ["0", ...]}, ...], "domain": [["-1", "-1"], ...]}:
 a ReLU follows each layer but the last; the domain's corners are strictly convex and counter-clockwise. With the further
 keys "origin" and "basis" the domain is a slice. Exit codes: 0 verified, 1 refuted, 3 not a certificate.
@@ -27,8 +29,10 @@ Point = tuple[Fraction, Fraction]
 Matrix = list[list[Fraction]]
 Layer = tuple[Matrix, list[Fraction]]
 
-KEYS = ["format", "version", "network", "conventions", "domain", "counts", "vertices", "cells"]
+HEAD = ["format", "version", "network", "conventions", "domain", "counts"]
+KEYS = [*HEAD, "vertices", "cells"]
 COUNTS = ["A", "L", "P", "V", "E"]
+VERSION_2 = '{"format":"splinecam-exact certificate","version":2,'
 
 
 class Malformed(Exception):
@@ -75,10 +79,12 @@ def _matrix(rows: list[list[str]]) -> Matrix:
 
 def verify(text: str, statement: Statement) -> dict[str, int]:
     """The proved counts; raises Malformed or Refuted."""
-    data = read(text)
+    data = read_lines(text) if text.startswith(VERSION_2) else read(text)
     for key, given in statement.digests().items():
         refute(data[key] != given, f"{key}: the certificate is about {data[key]}, what was given is {given}")
-    points = [(Fraction(x, w), Fraction(y, w)) for x, y, w in data["vertices"]]
+    points = [locate(vertex, statement) for vertex in data["vertices"]]
+    if data["version"] == 2:
+        check_bases(data["cells"])
     polygons = [polygon for _, _, polygon in data["cells"]]
     states = decode_patterns(data["cells"], sum(len(bias) for _, bias in statement.layers[:-1]))
     for i, polygon in enumerate(polygons):
@@ -106,12 +112,19 @@ def refute(false: bool, reason: str) -> None:
 # -- the form ---------------------------------------------------------------------------------------------------------
 
 
-def read(text: str) -> dict[str, Any]:
-    """The certificate's JSON object, its form checked; vertices as integers."""
+def need(condition: bool, place: str) -> None:
+    """Raise Malformed where the text is no certificate."""
+    if not condition:
+        raise Malformed(place)
 
-    def need(condition: bool, place: str) -> None:
-        if not condition:
-            raise Malformed(place)
+
+def natural(value: object) -> bool:
+    """Whether a JSON value is a number that is not negative, of at most 20 digits."""
+    return type(value) is int and 0 <= value < 10**20
+
+
+def read(text: str) -> dict[str, Any]:
+    """The JSON object of a certificate of version 1, its form checked; vertices as integers."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         need(len(dict(items)) == len(items), "a key occurs twice")
@@ -124,40 +137,95 @@ def read(text: str) -> dict[str, Any]:
         need(number != "-0" and len(number) <= 20, "the number -0, or one of over 20 characters")
         return int(number)
 
-    def natural(value: object) -> bool:
-        return type(value) is int and value >= 0
-
     try:
         data = json.loads(text, object_pairs_hook=pairs, parse_int=integer, parse_float=refuse, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON: {error}") from None
     need(isinstance(data, dict) and list(data) == KEYS, "keys")
+    check_head(data, 1)
+    for key in ("vertices", "cells"):
+        need(isinstance(data[key], list), key)
+    data["vertices"] = [read_point(vertex, f"vertices[{i}]") for i, vertex in enumerate(data["vertices"])]
+    for i, cell in enumerate(data["cells"]):
+        need(isinstance(cell, list) and len(cell) == 3, f"cells[{i}]")
+        need(type(cell[0]) is int and -1 <= cell[0] < i, f"cells[{i}]: base")
+        need(isinstance(cell[2], list) and all(map(natural, cell[2])), f"cells[{i}]: polygon")
+        need(max(cell[2], default=0) < max(1, len(data["vertices"])), f"cells[{i}]: polygon")
+        check_cell(i, cell)
+    return dict(data)
+
+
+def read_lines(text: str) -> dict[str, Any]:
+    """The content of version 2 as that of version 1: but vertices may be pairs of lines' numbers."""
+    lines = text.split("\n")
+    need(lines.pop() == "", "the last line is cut off")
+    values = []
+    for number, line in enumerate(lines, 1):
+        try:
+            values.append(json.loads(line))
+            need(json.dumps(values[-1], separators=(",", ":")) == line, f"line {number}")
+        except (ValueError, RecursionError) as error:
+            raise Malformed(f"line {number}: {error}") from None
+    data = values.pop(0)
+    need(isinstance(data, dict) and list(data) == HEAD, "keys")
+    check_head(data, 2)
+    need(len(values) == data["counts"]["A"], "the number of cells")
+    data |= {"vertices": [], "cells": []}
+    for i, value in enumerate(values):
+        need(isinstance(value, list) and len(value) == 3, f"cells[{i}]")
+        back, changes, corners = value
+        need(natural(back) and back <= i, f"cells[{i}]: base")
+        need(isinstance(corners, list), f"cells[{i}]: polygon")
+        known, polygon = len(data["vertices"]), []
+        for corner in corners:
+            if isinstance(corner, list):
+                polygon.append(len(data["vertices"]))
+                data["vertices"].append(read_vertex(corner, f"vertices[{polygon[-1]}]"))
+            else:
+                need(natural(corner) and 1 <= corner <= known, f"cells[{i}]: polygon")
+                polygon.append(known - corner)
+        data["cells"].append([i - back if back else -1, changes, polygon])
+        check_cell(i, data["cells"][-1])
+    return data
+
+
+def check_head(data: dict[str, Any], version: int) -> None:
+    """Everything but vertices and cells."""
     need(data["format"] == "splinecam-exact certificate", "format")
-    need(type(data["version"]) is int and data["version"] == 1, "version")
+    need(type(data["version"]) is int and data["version"] == version, "version")
     for key in ("network", "domain"):
         need(isinstance(data[key], str) and re.fullmatch("[0-9a-f]{64}", data[key]) is not None, key)
-    for key in ("conventions", "vertices", "cells"):
-        need(isinstance(data[key], list), key)
+    need(isinstance(data["conventions"], list), "conventions")
     need(all(isinstance(convention, str) for convention in data["conventions"]), "conventions")
     need(isinstance(data["counts"], dict) and list(data["counts"]) == COUNTS, "counts")
     need(all(map(natural, data["counts"].values())), "counts")
-    for i, vertex in enumerate(data["vertices"]):
-        need(isinstance(vertex, list) and len(vertex) == 3, f"vertices[{i}]")
-        need(all(isinstance(x, str) and re.fullmatch("0|-?[1-9][0-9]*", x) for x in vertex), f"vertices[{i}]")
-        data["vertices"][i] = x, y, w = tuple(map(int, vertex))
-        need(w > 0 and math.gcd(x, y, w) == 1, f"vertices[{i}]")
-    for i, cell in enumerate(data["cells"]):
-        need(isinstance(cell, list) and len(cell) == 3, f"cells[{i}]")
-        base, changes, polygon = cell
-        need(type(base) is int and -1 <= base < i, f"cells[{i}]: base")
-        need(isinstance(changes, list), f"cells[{i}]: changes")
-        for change in changes:
-            need(isinstance(change, list) and len(change) == 2 and all(map(natural, change)), f"cells[{i}]: changes")
-        need(all(p[0] < q[0] for p, q in pairwise(changes)), f"cells[{i}]: changes")
-        need(isinstance(polygon, list) and all(map(natural, polygon)), f"cells[{i}]: polygon")
-        need(len(polygon) >= 3 and len(set(polygon)) == len(polygon), f"cells[{i}]: polygon")
-        need(max(polygon) < len(data["vertices"]), f"cells[{i}]: polygon")
-    return dict(data)
+
+
+def check_cell(i: int, cell: Any) -> None:
+    """A cell's changes, and that its polygon has three or more different vertices."""
+    _, changes, polygon = cell
+    need(isinstance(changes, list), f"cells[{i}]: changes")
+    for change in changes:
+        need(isinstance(change, list) and len(change) == 2 and all(map(natural, change)), f"cells[{i}]: changes")
+    need(all(p[0] < q[0] for p, q in pairwise(changes)), f"cells[{i}]: changes")
+    need(len(polygon) >= 3 and len(set(polygon)) == len(polygon), f"cells[{i}]: polygon")
+
+
+def read_vertex(value: list[Any], place: str) -> tuple[int, ...]:
+    """Two numbers of lines, or a point."""
+    if len(value) != 2:
+        return read_point(value, place)
+    need(all(type(k) is int and abs(k) < 10**20 for k in value) and value[0] < value[1], place)
+    return tuple(value)
+
+
+def read_point(value: Any, place: str) -> tuple[int, ...]:
+    """Homogeneous coordinates."""
+    need(isinstance(value, list) and len(value) == 3, place)
+    need(all(isinstance(x, str) and re.fullmatch("0|-?[1-9][0-9]*", x) for x in value), place)
+    x, y, w = map(int, value)
+    need(w > 0 and math.gcd(x, y, w) == 1, place)
+    return x, y, w
 
 
 # -- the statement's digests ------------------------------------------------------------------------------------------
@@ -215,6 +283,42 @@ def decode_patterns(cells: list[Any], units: int) -> list[list[int]]:
         states.append(mine)
     refute(len(set(map(tuple, states))) != len(states), "cells: two have one pattern")
     return states
+
+
+def locate(vertex: tuple[int, ...], statement: Statement) -> Point:
+    """The point that a vertex is: given by coordinates, or where two lines meet."""
+    if len(vertex) == 3:
+        x, y, w = vertex
+        return Fraction(x, w), Fraction(y, w)
+    (a, b, c), (d, e, f) = (line(k, statement) for k in vertex)
+    refute(a * e == b * d, f"vertices: the lines {vertex} do not meet in one point")
+    return (b * f - c * e) / (a * e - b * d), (c * d - a * f) / (a * e - b * d)
+
+
+def line(number: int, statement: Statement) -> tuple[Fraction, Fraction, Fraction]:
+    """(a, b, c) with a x + b y + c = 0 on the line: of a unit of the first layer, or of a side of the domain."""
+    corners, (weights, bias) = statement.corners, statement.layers[0]
+    cuts = len(bias) if len(statement.layers) > 1 else 0
+    refute(not -len(corners) <= number < cuts, f"vertices: there is no line {number}")
+    if number < 0:
+        (x, y), (s, t) = corners[-1 - number], corners[-number % len(corners)]
+        return y - t, s - x, x * t - s * y
+    row, offset = weights[number], bias[number]
+    if statement.plane is not None:
+        basis, origin = statement.plane
+        offset = offset + sum(w * o for w, o in zip(row, origin, strict=True))
+        row = [sum((w * pair[k] for w, pair in zip(row, basis, strict=True)), Fraction(0)) for k in (0, 1)]
+    return row[0], row[1], offset
+
+
+def check_bases(cells: list[Any]) -> None:
+    """A base must lack a neighbour when it is used."""
+    waiting: dict[tuple[int, int], int] = {}
+    for i, (base, _, polygon) in enumerate(cells):
+        refute(base >= 0 and base not in waiting.values(), f"cells[{i}]: its base, cells[{base}], is complete")
+        for k, v in enumerate(polygon):
+            if waiting.pop((v, polygon[k - 1]), None) is None:
+                waiting[polygon[k - 1], v] = i
 
 
 def turn(p: Point, q: Point, r: Point) -> Fraction:

@@ -12,7 +12,11 @@ from splinecam_exact.geometry import Geometry, Polygons, States
 from splinecam_exact.half_edges import OUTER, HalfEdges, Ints
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.rational import Point, homogeneous
+from splinecam_exact.rounding import nearest
 from splinecam_exact.subdivision import Subdivision
+
+SLIGHT = 2.0**-50
+"""More than rounding changes a coordinate by, relative to the largest."""
 
 
 def canonical(part: Subdivision) -> Subdivision:
@@ -21,8 +25,7 @@ def canonical(part: Subdivision) -> Subdivision:
     Faces come breadth first, from the one at the first corner and the first side of the domain, neighbours
     counter-clockwise; each polygon begins with the edge by which its face was reached. Vertices come as the polygons
     meet them. So equal subdivisions have the same certificate, to the byte, whatever computed them. Raises InputError
-    in mode "float64", whose corners are rounded. Cost: a few sorts of the half-edges, and the exact vertices on the
-    boundary.
+    in mode "float64", whose corners are rounded. Cost: a few sorts of the half-edges.
 
     >>> import splinecam_exact as sx
     >>> part = sx.partition(sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])]), sx.square(1))
@@ -38,8 +41,7 @@ def canonical(part: Subdivision) -> Subdivision:
 def renumbered(geometry: Geometry, corner: Point) -> Renumbered:
     """A geometry in canonical numbering, where `corner` is the domain's first one. Vertices not in use are dropped."""
     dcel, starts = geometry.half_edges, geometry.polygons.starts
-    rim, places = boundary(geometry, corner)
-    entries = _breadth_first(dcel, starts, int(rim[0]))
+    entries = _breadth_first(dcel, starts, _leaving(geometry, corner))
     corners = dcel.origin[_cycles(dcel, starts, entries)]
     vertices, met, number = np.unique(corners, return_index=True, return_inverse=True)
     order = np.argsort(met)
@@ -47,9 +49,18 @@ def renumbered(geometry: Geometry, corner: Point) -> Renumbered:
     rank[order] = np.arange(len(order))
     faces = dcel.face[entries]
     ends = np.cumsum(np.diff(starts)[faces])
-    on_rim = rank[np.searchsorted(vertices, dcel.origin[rim])]
-    known = dict(zip(on_rim.tolist(), places, strict=True))
-    return Renumbered(geometry, faces, vertices[order], Polygons(np.append(0, ends), rank[number]), known)
+    return Renumbered(geometry, faces, vertices[order], Polygons(np.append(0, ends), rank[number]))
+
+
+def _leaving(geometry: Geometry, corner: Point) -> int:
+    """The half-edge along the boundary that leaves a corner counter-clockwise."""
+    dcel = geometry.half_edges
+    rim = dcel.twin[dcel.face == OUTER]
+    if geometry.slack:  # then exact points are not at hand: ask for those only that can be it
+        x, y, w = corner
+        far = np.abs(geometry.coordinates[dcel.origin[rim]] - (nearest(x, w), nearest(y, w))).max(axis=1)
+        rim = rim[far <= 2 * geometry.slack + SLIGHT * max(abs(nearest(x, w)), abs(nearest(y, w)))]
+    return int(rim[places_of(geometry, dcel.origin[rim]).index(corner)])
 
 
 def boundary(geometry: Geometry, corner: Point) -> tuple[Ints, list[Point]]:
@@ -72,14 +83,9 @@ def places_of(geometry: Geometry, vertices: Ints) -> list[Point]:
 
 
 class Renumbered(Geometry):
-    """A geometry in other numbers: `faces` and `vertices` hold the old ones, `polygons` is in the new ones.
+    """A geometry in other numbers: `faces` and `vertices` hold the old ones, `polygons` is in the new ones."""
 
-    Of the vertices in `known` the places are known already.
-    """
-
-    def __init__(
-        self, old: Geometry, faces: Ints, vertices: Ints, polygons: Polygons, known: dict[int, Point] | None = None
-    ) -> None:
+    def __init__(self, old: Geometry, faces: Ints, vertices: Ints, polygons: Polygons) -> None:
         self.polygons = polygons
         self.vertex_count = len(vertices)
         self.unit_count = old.unit_count
@@ -87,7 +93,7 @@ class Renumbered(Geometry):
         self._old = old
         self._faces = faces
         self._vertices = vertices
-        self._known = known or {}
+        self._known: dict[int, Point] = {}
 
     @cached_property
     def points(self) -> list[Point]:
@@ -98,6 +104,10 @@ class Renumbered(Geometry):
     def point(self, vertex: int) -> Point:
         """One exact vertex."""
         return self._places(np.array([vertex]))[0]
+
+    def remember(self, vertices: Ints) -> None:
+        """Compute some exact vertices now, and keep them."""
+        self._known.update(zip(vertices.tolist(), self._places(vertices), strict=True))
 
     def _places(self, vertices: Ints) -> list[Point]:
         unknown = np.array([v for v in vertices.tolist() if v not in self._known], np.int64)

@@ -154,18 +154,27 @@ def parser() -> Parser:
         "certify",
         "partition a domain exactly and write the certificate",
         "splinecam-exact certify network.npz --square 1 -o network.cert",
+        "splinecam-exact certify network.npz --square 1 -o network.cert.gz --resume",
     )
     _model(certify)
     _domain(certify)
     _how(certify, _MODES[1:])
     _limits(certify, cells=True)
-    certify.add_argument("-o", "--output", metavar="FILE", required=True, help="the certificate")
+    certify.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="the certificate; compressed where its name ends in .gz"
+    )
+    certify.add_argument(
+        "--resume",
+        action="store_true",
+        help="collect cells in FILE.partial and keep what is there: where the command was stopped, repeat it",
+    )
 
     check = _command(
         commands,
         "check",
         "check a certificate against a network and a domain that you supply",
         "splinecam-exact check network.cert --model network.npz --square 1",
+        "splinecam-exact check network.cert --model network.npz --square 1 --spot 1%",
     )
     check.add_argument("certificate", metavar="FILE", help="the certificate")
     _model(check, "--model")
@@ -177,6 +186,14 @@ def parser() -> Parser:
         default="witness",
         help="replay the witness (default), or partition anew and compare",
     )
+    check.add_argument(
+        "--spot",
+        metavar="SHARE",
+        help="a spot check: compare patterns with the network on a random share of the cells only, such as 1%%; the "
+        "verdict is refuted or undecided",
+    )
+    check.add_argument("--seed", metavar="N", type=int, help="of the random choice (default: a new one, shown)")
+    check.add_argument("--jobs", metavar="N", type=int, default=1, help="evaluate in so many processes (default 1)")
 
     plot = _command(
         commands,

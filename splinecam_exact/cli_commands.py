@@ -9,21 +9,23 @@ from math import isfinite
 from pathlib import Path
 from time import perf_counter
 
-from splinecam_exact.certification import Certificate
+from splinecam_exact._files import shown
 from splinecam_exact.certification import check as check_certificate
+from splinecam_exact.certification import write_certificate
 from splinecam_exact.cli_inputs import (
     check_command,
     check_limits,
     check_outputs,
+    executor,
     parse_points,
-    read_certificate,
+    parse_share,
     read_domain,
     read_network,
 )
 from splinecam_exact.cli_output import Output, Result
 from splinecam_exact.decision import Decision, decision
 from splinecam_exact.domain import Polygon, Slice
-from splinecam_exact.kernel.errors import InputError
+from splinecam_exact.kernel.errors import InputError, MalformedCertificate
 from splinecam_exact.kernel.program import MAX_GROUP
 from splinecam_exact.kernel.rational import format_rational
 from splinecam_exact.limits import with_time_limit
@@ -71,8 +73,10 @@ def certify(args: argparse.Namespace, output: Output) -> Result:
     check_outputs(args, [args.output])
     net, dom = _subject(args)
     start = perf_counter()
-    part, _ = _computed(args, net, dom, None, output)
-    Certificate(part.certificate()).save(args.output)
+    with output.progress() as progress:
+        watch = with_time_limit(progress, args.time_limit)
+        part = partition_of(net, dom, progress=watch, max_cells=args.max_cells)
+        write_certificate(part, args.output, resume=args.resume, progress=watch)
     result = {"status": "done", "counts": part.counts(), **_named(args, net, dom)}
     output.counts(part.counts())
     result["seconds"] = _time(output, start)
@@ -85,13 +89,24 @@ def certify(args: argparse.Namespace, output: Output) -> Result:
 def check(args: argparse.Namespace, output: Output) -> Result:
     """Check a certificate; the result's status is the verdict."""
     check_limits(args)
+    spot = None if args.spot is None else parse_share(args.spot)
     net, dom = _subject(args)
-    certificate = read_certificate(args.certificate)
     start = perf_counter()
-    with output.progress() as progress:
-        verdict = check_certificate(
-            certificate, net, dom, method=args.method, progress=progress, time_limit=args.time_limit
-        )
+    with output.progress() as progress, executor(args.jobs) as pool:
+        try:
+            verdict = check_certificate(
+                args.certificate,
+                net,
+                dom,
+                method=args.method,
+                spot=spot,
+                seed=args.seed,
+                executor=pool,
+                progress=progress,
+                time_limit=args.time_limit,
+            )
+        except MalformedCertificate as error:
+            raise MalformedCertificate(f"{shown(args.certificate)}: {error.place}", error.reason) from None
     if verdict:
         output.counts(verdict.counts)
     result = {

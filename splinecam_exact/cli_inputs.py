@@ -6,19 +6,23 @@ import argparse
 import math
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from fractions import Fraction
+from multiprocessing import get_context
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
 
 from gmpy2 import mpq
 
 from splinecam_exact._files import PathLike, shown, write_target
 from splinecam_exact._text import parse_number
-from splinecam_exact.certification import Certificate
 from splinecam_exact.domain import Polygon, Slice, square
 from splinecam_exact.domain_files import parse_polygon, read_slice, slice_from_npy
 from splinecam_exact.importers import load
 from splinecam_exact.importers.nnet import Header, read_header
-from splinecam_exact.kernel.errors import DomainError, InputError, MalformedCertificate
+from splinecam_exact.kernel.errors import DomainError, InputError
 from splinecam_exact.network import Network
 
 Box = list[tuple[mpq, mpq]]
@@ -42,12 +46,28 @@ def nnet_header(args: argparse.Namespace) -> Header | None:
     return read_header(args.model, numbers=args.numbers or "decimal")
 
 
-def read_certificate(path: str) -> Certificate:
-    """The certificate in a file; the error's place begins with the file's name."""
-    try:
-        return Certificate.load(path)
-    except MalformedCertificate as error:
-        raise MalformedCertificate(f"{path}: {error.place}", error.reason) from None
+@contextmanager
+def executor(jobs: int) -> Iterator[Executor | None]:
+    """Some processes, or None for one job. They are stopped at the end, whatever they do."""
+    if jobs < 1:
+        raise InputError(f"--jobs must be positive, not {jobs}")
+    if jobs == 1:
+        yield None
+        return
+    # Ctrl-C is for this process; it stops the others.
+    with ProcessPoolExecutor(jobs, get_context("spawn"), signal, (SIGINT, SIG_IGN)) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def parse_share(text: str) -> Fraction:
+    """A share of a whole, such as 1% or 0.01. Raises InputError for what is none."""
+    share = _number(text.removesuffix("%"), "--spot") / (100 if text.endswith("%") else 1)
+    if not 0 < share <= 1:
+        raise InputError(f"--spot must be above 0 and at most 100%, not {text}")
+    return Fraction(int(share.numerator), int(share.denominator))
 
 
 def read_domain(args: argparse.Namespace, net: Network) -> Polygon | Slice:

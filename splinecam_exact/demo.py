@@ -14,7 +14,7 @@ import numpy as np
 
 from splinecam_exact import models
 from splinecam_exact._files import atomic_write
-from splinecam_exact.certification import METHODS, Certificate, check
+from splinecam_exact.certification import METHODS, check, write_certificate
 from splinecam_exact.cli_output import Output, Result
 from splinecam_exact.decision import decision
 from splinecam_exact.domain import Polygon, Slice, square
@@ -121,7 +121,7 @@ def _run(subject: Subject, folder: Path, output: Output, pictures: bool) -> Resu
         part = partition(subject.net, subject.domain, progress=progress)
         counts = part.counts()
         seconds = {"partition": _since(start)}
-    Certificate(part.certificate()).save(files["certificate"])
+    write_certificate(part, files["certificate"])
     output.counts(counts)
     output.row("partition", f"{seconds['partition']:.2f} s")
     output.row("certificate", f"{files['certificate']} ({files['certificate'].stat().st_size:,} bytes)")

@@ -6,11 +6,11 @@ import json
 import os
 
 from splinecam_exact._files import PathLike, atomic_write, read_json
+from splinecam_exact.certificate_text import from_json, serialize, verify_in_memory
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.geometry import ListGeometry
 from splinecam_exact.importers import native
-from splinecam_exact.kernel.certificate import decode, serialize
-from splinecam_exact.kernel.checker import Statement, verify
+from splinecam_exact.kernel.checker import Statement
 from splinecam_exact.kernel.errors import DomainError, FileFormatError
 from splinecam_exact.partitioning import lowered
 from splinecam_exact.subdivision import Subdivision
@@ -53,6 +53,7 @@ def load_partition(path: PathLike) -> Subdivision:
         program = lowered(net, dom)
     except DomainError as error:
         raise FileFormatError(f"{place}: domain", str(error)) from None
-    certificate = decode(data["certificate"])
-    verify(certificate, Statement(program, dom.corners, net.digest, net.conventions, dom.digest))
-    return Subdivision(net, dom, ListGeometry(certificate.vertices, certificate.cells, program), mode="certified")
+    certificate = from_json(data["certificate"])
+    verify_in_memory(certificate, Statement(program, dom.corners, net.digest, net.conventions, dom.digest))
+    points = [vertex for vertex in certificate.vertices if len(vertex) == 3]
+    return Subdivision(net, dom, ListGeometry(points, list(certificate.cells), program), mode="certified")

@@ -22,10 +22,10 @@ from uuid import uuid4
 import numpy as np
 from gmpy2 import mpz
 
-from splinecam_exact.canonical import canonical
+from splinecam_exact.canonical import Renumbered, canonical
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.geometry import Geometry, ListGeometry, States
-from splinecam_exact.half_edges import Ints
+from splinecam_exact.half_edges import OUTER, Ints
 from splinecam_exact.kernel.certificate import Cell
 from splinecam_exact.kernel.errors import InputError, SplinecamError, Undecided
 from splinecam_exact.kernel.program import Progress
@@ -76,12 +76,8 @@ def partition_many(
     [4, 1]
     """
     pairs = [_checked_job(job, f"job {k}") for k, job in enumerate(jobs)]
-    if type(retries) is not int or retries < 0:
-        raise InputError(f"retries must be an int that is not negative, not {retries!r}")
-    parts = _here(pairs, progress, options)
-    if executor is not None:
-        parts = _away(pairs, executor, points, retries, progress, options)
-    return _counted(parts, len(pairs), progress)
+    _check_retries(retries)
+    return _partitions(pairs, executor, (points, False), retries, progress, options)
 
 
 def partition_pieces(
@@ -115,9 +111,10 @@ def partition_pieces(
     if options.get("mode") == "float64":
         raise InputError("mode 'float64' has no exact coordinates to stitch pieces by: use 'certified' or 'rational'")
     _checked_job((net, dom), "the input")
-    options.update(points=points, retries=retries, progress=progress, max_cells=max_cells)
-    parts = list(partition_many([(net, piece) for piece in cut_domain(dom, pieces)], executor, **options))
-    whole = stitch(dom, parts, progress)
+    _check_retries(retries)
+    options["max_cells"] = max_cells
+    jobs = [(net, piece) for piece in cut_domain(dom, pieces)]
+    whole = stitch(dom, list(_partitions(jobs, executor, (points, True), retries, progress, options)), progress)
     if max_cells is not None and len(whole.faces) > max_cells:
         raise Undecided(f"more than {max_cells} cells: raise the limit, or take a smaller domain")
     return whole
@@ -131,11 +128,26 @@ def _checked_job(job: tuple[Network, Domain], place: str) -> tuple[Network, Doma
     raise InputError(f"{place} is not a pair of a Network and a domain (a Polygon or a Slice)")
 
 
-def _counted(parts: Generator[Subdivision], total: int, progress: Progress | None) -> Generator[Subdivision]:
+def _check_retries(retries: int) -> None:
+    if type(retries) is not int or retries < 0:
+        raise InputError(f"retries must be an int that is not negative, not {retries!r}")
+
+
+def _partitions(
+    jobs: list[tuple[Network, Domain]],
+    executor: Executor | None,
+    wanted: tuple[bool, bool],
+    retries: int,
+    progress: Progress | None,
+    options: dict[str, Any],
+) -> Generator[Subdivision]:
+    parts = _here(jobs, progress, options)
+    if executor is not None:
+        parts = _away(jobs, executor, wanted, retries, progress, options)
     with closing(parts):
         for done, part in enumerate(parts, 1):
             if progress:
-                progress("partitions", done, total)
+                progress("partitions", done, len(jobs))
             yield part
 
 
@@ -151,7 +163,7 @@ def _here(
 def _away(
     jobs: list[tuple[Network, Domain]],
     executor: Executor,
-    points: bool,
+    wanted: tuple[bool, bool],
     retries: int,
     progress: Progress | None,
     options: dict[str, Any],
@@ -159,7 +171,7 @@ def _away(
     def name(k: int) -> str:
         return f"job {k} ({jobs[k][0]!r} on {repr(jobs[k][1])[:100]})"
 
-    calls = [(net, dom, points, options) for net, dom in jobs]
+    calls = [(net, dom, *wanted, options) for net, dom in jobs]
     with closing(_Jobs(_partition, calls, executor, retries, name).results()) as answers:
         for (net, dom), (geometry, mode, report) in zip(jobs, answers, strict=True):
             yield Subdivision(net, dom, geometry, mode=mode, report=report, progress=progress)
@@ -173,8 +185,10 @@ def _numbered(part: Subdivision) -> Geometry:
 # -- what travels -----------------------------------------------------------------------------------------------------
 
 
-def _partition(net: Network, dom: Domain, points: bool, options: dict[str, Any]) -> tuple[Geometry, str, object]:
-    """A job: the partition, in a form that travels.
+def _partition(
+    net: Network, dom: Domain, points: bool, rim: bool, options: dict[str, Any]
+) -> tuple[Geometry, str, object]:
+    """A job: the partition, in a form that travels, with all exact `points` or at least those on the `rim`.
 
     The network is a copy, with a lowered program of its own: programs fill caches as they go, which threads must not
     share.
@@ -184,7 +198,10 @@ def _partition(net: Network, dom: Domain, points: bool, options: dict[str, Any])
     geometry = _numbered(part)
     if isinstance(part.geometry, ListGeometry) or (points and part.certified):
         geometry = _Arrays(geometry)
-    vars(part.geometry).pop("half_edges", None)  # computed again where it is needed
+    elif rim and isinstance(geometry, Renumbered):
+        geometry.remember(np.unique(geometry.half_edges.origin[geometry.half_edges.face == OUTER]))
+    for used in (part.geometry, geometry):
+        vars(used).pop("half_edges", None)  # computed again where it is needed
     return geometry, part.mode, part.report
 
 
@@ -348,8 +365,6 @@ class _Jobs(Generic[R]):
             except Exception as loss:
                 if job.runs > self._retries:
                     raise WorkerDied(f"{self._name(job.number)} {_blame(job.runs)}: {loss!r}") from loss
-                if isinstance(loss, BrokenExecutor):
-                    wait([other.future for other in self._begun])  # they fail, too
             for other in self._begun:
                 if other.failed() and other.runs < self._retries:
                     self._begin(other)

@@ -33,15 +33,18 @@ from certificates.forge import (
     forge,
     honest,
     relu,
+    version_1,
 )
 from certificates.hostile import HOSTILE
 from gmpy2 import mpq, mpz
 
 import splinecam_exact as sx
+from splinecam_exact.certificate_text import values
 from splinecam_exact.kernel import checker
 from splinecam_exact.kernel.certificate import Cell
 from splinecam_exact.kernel.errors import RefutedCertificate
 from splinecam_exact.kernel.program import Program
+from splinecam_exact.kernel.tiling import check_boundary
 from splinecam_exact.nodes import Affine, Max
 
 SECONDS = 5
@@ -57,7 +60,7 @@ def _bounded_time() -> Iterator[None]:
 
 @cache
 def cross_text() -> str:
-    return sx.certify(CROSS, SQUARE).to_text()
+    return version_1(CROSS, SQUARE)
 
 
 def checked(tree: Tree, net: sx.Network, dom: Domain, method: str = "witness") -> sx.Verdict:
@@ -75,6 +78,15 @@ def test_attack_is_refuted_where_it_is_false(name: str) -> None:
     assert verdict.place == place
     assert reason in verdict.reason
     assert verdict.counts == {}
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_attack_is_refuted_where_every_vertex_is_evaluated(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checker, "OneLayer", lambda *_: None)
+    net, dom, tree, _, _ = ATTACKS[name]()
+    verdict = checked(tree, net, dom)
+    assert verdict.status == "refuted"
+    assert verdict.place
 
 
 @pytest.mark.parametrize("name", list(ATTACKS))
@@ -149,18 +161,32 @@ def test_program_of_other_inputs_is_refused() -> None:
     certificate = sx.certify(CROSS, SQUARE).content
     statement = checker.Statement(Program(3, [], [0]), SQUARE.corners, CROSS.digest, (), SQUARE.digest)
     with pytest.raises(sx.NetworkError, match="2 inputs, not 3"):
-        checker.verify(certificate, statement)
+        checker.verify(values(certificate), statement)
 
 
 def test_boundary_must_not_run_back() -> None:
     """Convex tiles cannot make it do so; the walk along the boundary looks all the same."""
     line = [(mpz(x), mpz(-1), mpz(1)) for x in (-1, 1, 3, -3)]
-    points = [*line, (mpz(3), mpz(1), mpz(1)), (mpz(-3), mpz(1), mpz(1))]
+    points = dict(enumerate([*line, (mpz(3), mpz(1), mpz(1)), (mpz(-3), mpz(1), mpz(1))]))
     corners = [3, 2, 4, 5]
     onward = {3: 0, 0: 1, 1: 2, 2: 4, 4: 5, 5: 3}
-    assert checker._check_boundary(points, dict(onward), corners) == {2, 3, 4, 5}
+    assert check_boundary(points, dict(onward), corners) == {2, 3, 4, 5}
     with pytest.raises(RefutedCertificate, match=r"vertices\[0\]: an edge runs back along the domain's boundary"):
-        checker._check_boundary(points, {**onward, 3: 1, 1: 0, 0: 2}, corners)
+        check_boundary(points, {**onward, 3: 1, 1: 0, 0: 2}, corners)
+
+
+def test_boundary_must_not_pass_a_corner() -> None:
+    """Not even where it stops at another vertex that is the same point."""
+    places = [(-1, -1), (1, -1), (1, 1), (-1, 1), (2, -1), (1, -1)]
+    points = {k: (mpz(x), mpz(y), mpz(1)) for k, (x, y) in enumerate(places)}
+    with pytest.raises(RefutedCertificate, match=r"vertices\[4\]: no cell's edge goes on"):
+        check_boundary(points, {0: 4, 1: 2, 2: 3, 3: 0}, [0, 1, 2, 3])
+    with pytest.raises(RefutedCertificate, match=r"vertices\[4\]: an edge without an opposite leaves"):
+        check_boundary(points, {0: 1, 1: 4, 4: 2, 2: 3, 3: 0}, [0, 1, 2, 3])
+    with pytest.raises(RefutedCertificate, match=r"vertices\[2\]: an edge without an opposite leaves"):
+        check_boundary(points, {0: 5, 5: 2, 1: 2, 2: 3, 3: 0}, [0, 1, 2, 3])
+    with pytest.raises(RefutedCertificate, match=r"vertices\[5\]: the edge to vertex 4 has no opposite"):
+        check_boundary(points, {0: 1, 1: 2, 2: 3, 3: 0, 5: 4}, [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize("corner", range(4))
@@ -175,18 +201,20 @@ def test_refutation_names_the_missing_corner_by_its_number(corner: int) -> None:
 
 @pytest.mark.parametrize("digits", [1, 5, 40, 1000, 20_000])
 @pytest.mark.parametrize("scale", [1, 3, 7, -3, -7])
-def test_slots_hold_the_largest_values(scale: int, digits: int) -> None:
+def test_slots_hold_the_largest_values(scale: int, digits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All bits of a coordinate and of a weight set: the values are as near to their bounds as they come."""
     r = 2 ** (3 * digits) - 1
     tight = sx.from_layers([([[scale, 0], [0, scale]], None), ([[1, 0], [0, 1]], None)])
     loose = sx.from_layers([([[scale, 0], [0, scale], [scale, scale]], [0, 0, r]), ([[scale, scale, 1]], [scale])])
+    monkeypatch.setattr(checker, "OneLayer", lambda *_: None)
     for net in (tight, loose):
         part = sx.partition(net, sx.square(r))
         verdict = sx.check(sx.Certificate(part.certificate()), net, sx.square(r))
         assert (verdict.status, verdict.counts) == ("verified", part.counts())
 
 
-def test_more_units_than_bits_in_a_slot_and_more_vertices_than_in_a_batch() -> None:
+def test_more_units_than_bits_in_a_slot_and_more_vertices_than_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checker, "OneLayer", lambda *_: None)
     grid = [(1, 0, -k) for k in range(1, 30)] + [(0, 1, -k) for k in range(1, 30)]
     net, dom = relu(*grid), sx.Polygon([(0, 0), (30, 0), (30, 30), (0, 30)])
     certificate = sx.certify(net, dom)
@@ -196,7 +224,7 @@ def test_more_units_than_bits_in_a_slot_and_more_vertices_than_in_a_batch() -> N
     far = next(i for i, changes in enumerate(states) if changes and changes[-1][0] == 57)
     wrong = certificate.content.cells[far]._replace(changes=((57, 1),))
     cells = [wrong if i == far else cell for i, cell in enumerate(certificate.content.cells)]
-    verdict = sx.check(sx.Certificate(certificate.content._replace(cells=cells)), net, dom)
+    verdict = sx.check(sx.Certificate(certificate.content._replace(cells=tuple(cells))), net, dom)
     assert (verdict.status, verdict.place) == ("refuted", f"cells[{far}]")
     assert "unit 57 is not in its state" in verdict.reason
 

@@ -133,7 +133,7 @@ def test_values_may_begin_with_a_minus(run: Runner) -> None:
 def test_false_certificate_is_refuted_at_a_place(run: Runner, method: str) -> None:
     run("certify", "net.json", "--square", "1", "-o", "net.cert")
     text = Path("net.cert").read_text()
-    Path("net.cert").write_text(text.replace('"A": 5', '"A": 6'))
+    Path("net.cert").write_text(text.replace('"V":9', '"V":10'))
     found = run("check", "net.cert", "--model", "net.json", "--square", "1", "--method", method)
     assert found.code == 1
     assert "refuted at " in found.out

@@ -12,9 +12,10 @@ from gmpy2 import mpq, mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splinecam_exact.kernel import checker
 from splinecam_exact.kernel.errors import NetworkError
+from splinecam_exact.kernel.evaluation import evaluate
 from splinecam_exact.kernel.forms import Forms
+from splinecam_exact.kernel.patterns import Patterns
 from splinecam_exact.kernel.program import MAX_GROUP, Affine, Max, Op, Piecewise, Program, RowStep
 from splinecam_exact.kernel.rational import homogeneous
 
@@ -154,11 +155,11 @@ def test_packed_evaluation_follows_the_definitions(ops: list[Op], where: list[Ra
     program = lowered(ops)
     where = [where[0], *((x * 2**up / 3**down, y * 2**up) for x, y in where), *where]
     homogenized = [homogeneous(*exact(point)) for point in where]
-    for (x, y), (_, _, w), found in zip(where, homogenized, checker._evaluate(program, homogenized, None), strict=True):
+    for (x, y), (_, _, w), found in zip(where, homogenized, evaluate(program, homogenized, int), strict=True):
         values, states = reference(ops, (x, y))
         assert [mpq(v, d * w) for v, d in zip(found.outputs, program.denominator, strict=True)] == exact(values)
         at_least, above = found.at_least, found.above
-        for (_, size, is_max), state in zip(checker._comparisons(program), states, strict=True):
+        for (_, size, is_max), state in zip(Patterns(program).units, states, strict=True):
             if is_max:
                 assert at_least % 2**size == 2**size - 1
                 assert above % 2**size == 2**size - 1 - state
@@ -175,7 +176,7 @@ def test_bound_bounds_every_value_and_comparison(ops: list[Op], point: Rational)
     program = lowered(ops)
     x, y, w = homogeneous(*exact(point))
     bound = program.bound([abs(x), abs(y)], w)
-    (found,) = checker._evaluate(program, [(x, y, w)], None)
+    (found,) = evaluate(program, [(x, y, w)], int)
     assert max(map(abs, found.outputs)) <= bound
     for step in program.unit_steps():
         for unit in step.units:

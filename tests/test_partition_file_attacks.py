@@ -29,7 +29,7 @@ def partition_tree() -> str:
             "version": 1,
             "network": network_tree(part.network),
             "domain": part.domain.to_json(),
-            "certificate": json.loads(sx.Certificate(part.certificate()).to_text()),
+            "certificate": json.loads(sx.Certificate(part.certificate()).to_text(1)),
         }
     )
 

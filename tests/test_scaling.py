@@ -166,16 +166,18 @@ def test_more_jobs_than_are_begun_at_a_time_come_in_order(threads: Executor) -> 
     assert done == [("partitions", k, len(jobs)) for k in range(1, len(jobs) + 1)]
 
 
-def test_results_of_threads_that_share_a_network_do_not_mix(threads: Executor) -> None:
-    """Lowered programs fill caches while they are used, and a network keeps one."""
-    expected = [whole(*job, "rational") for job in SLICES]
-    switch = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for _ in range(3):
-            assert [content(part) for part in partition_many(SLICES, threads, mode="rational")] == expected
-    finally:
-        sys.setswitchinterval(switch)
+def test_no_two_jobs_share_a_network(threads: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network keeps its lowered program, and programs fill caches while they are used: one thread each."""
+    used: list[sx.Network] = []
+
+    def partition(net: sx.Network, *args: object, **options: object) -> sx.Subdivision:
+        used.append(net)
+        return sx.partition(net, *args, **options)
+
+    monkeypatch.setattr(scaling, "partition", partition)
+    list(partition_many(SLICES, threads, mode="rational"))
+    assert used == [net for net, _ in SLICES]
+    assert len({id(net) for net in [*used, DEEP]}) == len(SLICES) + 1
 
 
 def test_float64_results_travel(pool: Executor) -> None:
@@ -348,6 +350,38 @@ def test_a_pool_that_is_broken_from_the_start_is_replaced() -> None:
         assert len(list(partition_many(SLICES, pool, mode="rational"))) == len(SLICES)
 
 
+class Unlucky(Executor):
+    """Loses the first call `losses` times; the others end after a while. Who is still at work, at each attempt?"""
+
+    def __init__(self, losses: int) -> None:
+        self.losses = losses
+        self.first: object = None
+        self.futures: list[Future[object]] = []
+        self.at_work: list[int] = []
+
+    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:
+        future: Future[object] = Future()
+        self.first = self.first or args[1]
+        if args[1] is self.first:
+            self.at_work.append(sum(not future.done() for future in self.futures))
+            if len(self.at_work) <= self.losses:
+                future.set_exception(OSError("lost"))
+                return future
+        self.futures.append(future)
+        threading.Timer(0.1, lambda: future.set_result(fn(*args, **kwargs))).start()
+        return future
+
+
+def test_the_last_attempt_is_made_alone() -> None:
+    for losses, retries, at_work in ((1, 1, [0, 0]), (1, 2, [0, 6]), (2, 2, [0, 6, 0])):
+        unlucky = Unlucky(losses)
+        parts = partition_many(SLICES, unlucky, retries=retries, mode="rational")
+        assert [part.domain for part in parts] == [domain for _, domain in SLICES]
+        assert unlucky.at_work == at_work
+    with pytest.raises(WorkerDied, match=r"^job 0 .* 3 attempts, the last while no other job ran: OSError\('lost'\)"):
+        next(partition_many(SLICES, Unlucky(3), retries=2, mode="rational"))
+
+
 class Broken(Executor):
     def submit(self, fn: object, /, *args: object, **kwargs: object) -> Future[object]:  # type: ignore[override]
         raise BrokenExecutor("for good")
@@ -388,8 +422,9 @@ def test_an_error_in_progress_cancels_the_jobs() -> None:
         raise sx.Undecided("enough")
 
     stalled = Stalled()
-    with pytest.raises(sx.Undecided, match="enough"):
+    with pytest.raises(sx.Undecided, match="enough") as caught:
         next(partition_many(SLICES, stalled, progress=stop, mode="rational"))
+    assert caught.tb is not None  # whoever keeps the traceback keeps the iterators
     assert all(future.cancelled() for future in stalled.futures[1:])
 
 
@@ -422,6 +457,7 @@ def test_caches_do_not_travel() -> None:
     fresh = pickle.dumps((net, plane))
     assert len(sx.partition(net, plane).faces) > 1
     assert (net.unit_count, plane.polygon.area, net.program().inputs) == (4, sx.square("1/3").area, 3)
+    assert len({net.digest, plane.digest, plane.polygon.digest}) == 3
     assert pickle.dumps((net, plane)) == fresh
     assert pickle.loads(fresh)[0].conventions == net.conventions
 

@@ -16,8 +16,10 @@ import splinecam_exact
 
 PACKAGE = Path(splinecam_exact.__file__).parent
 KERNEL = sorted((PACKAGE / "kernel").glob("*.py"))
-LINE_BUDGET = 700
-LINE_BUDGET_WITH_BUILDER = 1100
+LINE_BUDGET = 870
+"""For the checker. 90 of them are one_layer.py: for it, a layer of 1000 units is checked several times as fast, from a
+file a third as large. About 80 are parts of program.py and rational.py that only the builder uses."""
+LINE_BUDGET_WITH_BUILDER = 1300
 HEAVY = ("torch", "numpy", "sympy", "matplotlib")
 
 
@@ -113,7 +115,10 @@ def test_kernel_with_its_builder_keeps_its_line_budget() -> None:
 def test_checker_needs_none_of_the_builders_geometry() -> None:
     modules = tuple(f"splinecam_exact.kernel.{path.stem}" for path in KERNEL if path.stem != "__init__")
     loaded = loaded_by("import splinecam_exact.kernel.checker", modules)
-    assert {name.rpartition(".")[2] for name in loaded} == {"errors", "rational", "program", "certificate", "checker"}
+    assert {name.rpartition(".")[2] for name in loaded} == {
+        *("errors", "rational", "program"),
+        *("certificate", "evaluation", "tiling", "patterns", "one_layer", "checker"),
+    }
     paths = [path for path in KERNEL if f"splinecam_exact.kernel.{path.stem}" in loaded]
     assert sum(code_lines(path.read_text(encoding="utf-8")) for path in paths) <= LINE_BUDGET
 

@@ -63,8 +63,13 @@ def paths(chords: int, met: Meetings) -> _Paths:
 
 
 def cycles(following: Tensor) -> tuple[Tensor, Tensor]:
-    """For each element of a permutation: the least element of its cycle, and the number of steps from there to it."""
+    """For each element of a permutation: the least element of its cycle, and the number of steps from there to it.
+
+    Raises ValueError for what is no permutation.
+    """
     least = torch.arange(len(following), device=following.device)
+    if not torch.equal(torch.bincount(following, minlength=len(following)), torch.ones_like(following)):
+        raise ValueError("this is no permutation")
     jump = following
     while True:
         other = least[jump]

@@ -1,32 +1,48 @@
-"""The certificate: what it holds, and its one text form. The specification is proofs/format.md.
+"""The certificate: what it holds, and how it is read, a cell at a time. The specification is proofs/format.md.
 
 A certificate is the subdivision itself: the vertices, and for each activation cell its polygon and its pattern. The
 pattern is written as the changes from an earlier cell's, so that the size grows with the cells, not cells times units.
-Parsing checks the form only; whether the content is true is the checker's business.
+Reading checks the form only; whether the content is true is the checker's business.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple, NoReturn
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from gmpy2 import gcd
+from gmpy2 import gcd, mpz
 
 from splinecam_exact.kernel.errors import InputError, MalformedCertificate
 from splinecam_exact.kernel.rational import Point, parse_integer
 
 FORMAT = "splinecam-exact certificate"
-VERSION = 1
+VERSION = 2
+HEAD = ("format", "version", "network", "conventions", "domain", "counts")
 COUNTS = ("A", "L", "P", "V", "E")
-_KEYS = ("format", "version", "network", "conventions", "domain", "counts", "vertices", "cells")
-_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+LARGEST = 10**20
+"""Counts, indices and states are less; coordinates are strings, of any length."""
 
-MAX_DIGITS = 20
-"""The most digits of a JSON integer: counts, indices and states; coordinates are strings, of any length."""
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_FREE = re.compile(r"[\s\\]|-0")
+_LISTS = (list, tuple)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 Change = tuple[int, int]
 """(unit number, state)."""
+
+Vertex = Point | tuple[int, int]
+"""A point, or two lines that meet in it: k stands for cut k of the first layer, -1 - i for the domain's side i."""
+
+
+class Head(NamedTuple):
+    """The claim: the cells are those of this network on this domain, and these are the counts."""
+
+    network: str
+    conventions: tuple[str, ...]
+    domain: str
+    counts: dict[str, int]
 
 
 class Cell(NamedTuple):
@@ -38,108 +54,113 @@ class Cell(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """A claim (digests and counts) and its witness (vertices and cells)."""
+    """A certificate in memory: a `Head`, and the witness, where vertices and cells are numbered from 0."""
 
     network: str
     conventions: tuple[str, ...]
     domain: str
     counts: dict[str, int]
-    vertices: list[Point]
-    cells: list[Cell]
+    vertices: Sequence[Vertex]
+    cells: Sequence[Cell]
 
 
-def serialize(certificate: Certificate) -> str:
-    """The text of a certificate, a line per vertex and per cell; `parse` inverts it."""
-    head = {
-        "format": FORMAT,
-        "version": VERSION,
-        "network": certificate.network,
-        "conventions": certificate.conventions,
-        "domain": certificate.domain,
-        "counts": certificate.counts,
-    }
-    vertices = (json.dumps([str(x) for x in point]) for point in certificate.vertices)
-    cells = (json.dumps(cell, separators=(",", ":")) for cell in certificate.cells)
-    parts = [f'"{key}": {json.dumps(value)}' for key, value in head.items()]
-    parts += [f'"vertices": [\n{_lines(vertices)}\n]', f'"cells": [\n{_lines(cells)}\n]']
-    return "{" + ",\n".join(parts) + "}\n"
+class Tile(NamedTuple):
+    """A cell as the checker meets it, with the vertices that no earlier cell has."""
+
+    cell: Cell
+    new: dict[int, Vertex]
 
 
-def _lines(items: object) -> str:
-    return ",\n".join(items)  # type: ignore[arg-type]
+def read(lines: Iterable[str]) -> Iterator[Any]:
+    """The JSON values on a text's lines, each of which must be written, with its end, in the one way specified.
+
+    Raises MalformedCertificate, naming the line.
+    """
+    for number, line in enumerate(lines, 1):
+        try:
+            value = json.loads(line)
+            # A cell has only one form without these; the rest of its form is `decode`'s business.
+            strict = _encode(value) + "\n" == line if number == 1 else not _FREE.search(line, 0, len(line) - 1)
+        except (ValueError, RecursionError):
+            strict = False
+        if not strict or line[-1] != "\n":
+            raise MalformedCertificate(f"line {number}", "is cut off, or not written as specified")
+        yield value
 
 
-def parse(text: str) -> Certificate:
-    """Read a certificate. Raises MalformedCertificate, naming the place, unless it is exactly of the specified form."""
-    try:
-        data = json.loads(
-            text, object_pairs_hook=_object, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float
-        )
-    except MalformedCertificate:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise MalformedCertificate("certificate", f"is not JSON: {error}") from None
-    return decode(data)
+def decode(values: Iterable[Any]) -> tuple[Head, Iterator[Tile]]:
+    """The head, at once, and the cells, as they are asked for, from the JSON values of the lines.
+
+    Raises MalformedCertificate, naming the place, where one is not of the specified form. Coordinates may be mpz.
+    """
+    rest = iter(values)
+    head = _head(next(rest, None))
+    return head, _tiles(rest, head.counts["A"])
 
 
-def decode(data: object) -> Certificate:
-    """The certificate in a JSON value. Raises MalformedCertificate unless it is exactly of the specified form."""
-    if not isinstance(data, dict) or tuple(data) != _KEYS:
-        raise MalformedCertificate("certificate", f"is not one object with the keys {', '.join(_KEYS)}, in this order")
+def _head(data: Any) -> Head:
+    if not isinstance(data, dict) or tuple(data) != HEAD:
+        raise MalformedCertificate("certificate", f"does not begin with an object of the keys {', '.join(HEAD)}")
     if data["format"] != FORMAT:
         raise MalformedCertificate("format", f"is not {FORMAT!r}")
-    if type(data["version"]) is not int or data["version"] != VERSION:
-        raise MalformedCertificate("version", f"this program reads version {VERSION} only")
+    _number(data["version"], VERSION, VERSION + 1, "version")
     for key in ("network", "domain"):
         if not isinstance(data[key], str) or _DIGEST.fullmatch(data[key]) is None:
             raise MalformedCertificate(key, "is not a digest of 64 hexadecimal digits")
-    conventions = [text for text in _list(data["conventions"], "conventions") if isinstance(text, str)]
-    if len(conventions) != len(data["conventions"]):
+    conventions, counts = _list(data["conventions"], "conventions"), data["counts"]
+    if not all(isinstance(text, str) for text in conventions):
         raise MalformedCertificate("conventions", "are not all strings")
-    counts = data["counts"]
     if not isinstance(counts, dict) or tuple(counts) != COUNTS:
         raise MalformedCertificate("counts", f"is not an object with the keys {', '.join(COUNTS)}, in this order")
-    for key in COUNTS:
-        _natural(counts[key], f"counts.{key}")
-    vertices = [_point(v, f"vertices[{i}]") for i, v in enumerate(_list(data["vertices"], "vertices"))]
-    cells = [_cell(c, i, len(vertices)) for i, c in enumerate(_list(data["cells"], "cells"))]
-    return Certificate(data["network"], tuple(conventions), data["domain"], counts, vertices, cells)
+    for key, count in counts.items():
+        _number(count, 0, LARGEST, f"counts.{key}")
+    return Head(data["network"], tuple(conventions), data["domain"], counts)
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise MalformedCertificate("certificate", "an object names a key twice")
-    return found
+def _tiles(values: Iterator[Any], count: int) -> Iterator[Tile]:
+    number = vertices = 0
+    for number, value in enumerate(values, 1):
+        if number > count:
+            raise MalformedCertificate(f"cells[{count}]", f"is one too many: {count} are announced")
+        tile = decode_cell(value, number - 1, vertices)
+        vertices += len(tile.new)
+        yield tile
+    if number < count:
+        raise MalformedCertificate(f"cells[{number}]", f"is missing: {count} are announced")
 
 
-def _integer(text: str) -> int:
-    if text == "-0" or len(text) > MAX_DIGITS:
-        raise MalformedCertificate("certificate", f"holds {text[:40]}: write 0 for -0, and no number this large")
-    return int(text)
+def decode_cell(value: Any, number: int, vertices: int) -> Tile:
+    """A cell, where the earlier ones have so many vertices. Numbers of cells and vertices count backwards."""
+    place = f"cells[{number}]"
+    back, changes, corners = _list(value, place, 3)
+    base = number - back if _number(back, 0, number + 1, place) else -1
+    pairs: list[Change] = []
+    for change in _list(changes, place):
+        unit, state = _list(change, place, 2)
+        _number(state, 0, LARGEST, place)
+        pairs.append((_number(unit, pairs[-1][0] + 1 if pairs else 0, LARGEST, place), state))
+    polygon: list[int] = []
+    new: dict[int, Vertex] = {}
+    for corner in _list(corners, place):
+        if type(corner) is int and 0 < corner <= vertices:
+            polygon.append(vertices - corner)
+        elif type(corner) in _LISTS:
+            name = vertices + len(new)
+            new[name] = decode_vertex(corner, f"vertices[{name}]")
+            polygon.append(name)
+        else:
+            raise MalformedCertificate(place, "a corner is neither a vertex nor the number of an earlier one")
+    if len(set(polygon)) < max(3, len(polygon)):
+        raise MalformedCertificate(place, "the polygon is not a list of three or more different vertices")
+    return Tile(Cell(base, tuple(pairs), tuple(polygon)), new)
 
 
-def _no_float(text: str) -> NoReturn:
-    raise MalformedCertificate("certificate", f"holds {text[:40]}, which is neither an integer nor a string")
-
-
-def _list(value: object, place: str) -> list[object]:
-    if not isinstance(value, list):
-        raise MalformedCertificate(place, "is not a list")
-    return value
-
-
-def _natural(value: object, place: str) -> int:
-    if type(value) is not int or value < 0:
-        raise MalformedCertificate(place, "is not a natural number")
-    return value
-
-
-def _point(value: object, place: str) -> Point:
-    if not isinstance(value, list) or len(value) != 3:
-        raise MalformedCertificate(place, "is not a list [X, Y, W]")
+def decode_vertex(value: Any, place: str) -> Vertex:
+    if len(value) == 2:
+        j = _number(value[0], -LARGEST, LARGEST, place)
+        return j, _number(value[1], j + 1, LARGEST, place)
     try:
-        x, y, w = (parse_integer(text) for text in value)
+        x, y, w = (c if type(c) is mpz else parse_integer(c) for c in _list(value, place, 3))
     except InputError as error:
         raise MalformedCertificate(place, str(error)) from None
     if w <= 0 or gcd(gcd(x, y), w) != 1:
@@ -147,25 +168,13 @@ def _point(value: object, place: str) -> Point:
     return x, y, w
 
 
-def _cell(value: object, number: int, vertices: int) -> Cell:
-    place = f"cells[{number}]"
-    if not isinstance(value, list) or len(value) != 3:
-        raise MalformedCertificate(place, "is not a list [base, changes, polygon]")
-    base, changes, polygon = value
-    if type(base) is not int or not -1 <= base < number:
-        raise MalformedCertificate(place, "base is neither -1 nor an earlier cell")
-    pairs: list[Change] = []
-    for change in _list(changes, place):
-        if not isinstance(change, list) or len(change) != 2:
-            raise MalformedCertificate(place, "a change is not a list [unit, state]")
-        unit, state = _natural(change[0], place), _natural(change[1], place)
-        if pairs and unit <= pairs[-1][0]:
-            raise MalformedCertificate(place, f"unit {unit} does not follow unit {pairs[-1][0]}")
-        pairs.append((unit, state))
-    corners = _list(polygon, place)
-    if len(corners) < 3 or len({v for v in corners if type(v) is int}) != len(corners):
-        raise MalformedCertificate(place, "the polygon is not a list of three or more different vertices")
-    for v in corners:
-        if _natural(v, place) >= vertices:
-            raise MalformedCertificate(place, f"there is no vertex {v}")
-    return Cell(base, tuple(pairs), tuple(corners))  # type: ignore[arg-type]
+def _list(value: Any, place: str, size: int | None = None) -> Any:
+    if type(value) not in _LISTS or size not in (None, len(value)):
+        raise MalformedCertificate(place, "is, or holds, something else than a list" + f" of {size}" * bool(size))
+    return value
+
+
+def _number(value: Any, least: int, end: int, place: str) -> int:
+    if type(value) is not int or not least <= value < end:
+        raise MalformedCertificate(place, f"is or holds {value!r:.40}, not an integer from {least} on, below {end}")
+    return value

@@ -120,9 +120,8 @@ def _check_ends(claims: Claims) -> None:
     """Every half-edge begins and ends at vertices that lie on its line, and keeps to its face."""
     old, new = claims.mesh, claims.new
     fine, mother, piece = new.mesh, claims.mother, claims.piece
-    claims.unless(
-        ~piece | ((claims.old_face[mother] == claims.parent) & (fine.line == old.line[mother])), claims.parent
-    )
+    kept = (claims.old_face[mother] == claims.parent) & (fine.line == old.line[mother]) & ~new.forward
+    claims.unless(~piece | kept, claims.parent)
     chord = claims.chord.clamp(min=0)
     claims.unless(piece | ((claims.chord >= 0) & (new.chord_face[chord] == claims.parent)), claims.parent)
     for vertex, corner in ((fine.origin, old.origin), (claims.head, claims.old_head)):

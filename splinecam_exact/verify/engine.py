@@ -278,7 +278,7 @@ class Engine:
         root = torch.full_like(old.start[:-1], -1)
         root[new.parent[face[begins]]] = face[begins]
         forward = torch.nonzero(new.forward).squeeze(1)
-        cut = new.chord_cut[fine.line[forward] - new.lines]
+        cut = new.chord_cut[(fine.line[forward] - new.lines).clamp(min=0)]
         above = positive[old.origin[old.start[:-1]]]
         left, right = face[forward], face[fine.twin[forward]]
         parent, root, above, left, right, cut = (t.cpu().numpy() for t in (new.parent, root, above, left, right, cut))

@@ -111,7 +111,7 @@ def everything_covered_twice() -> Attack:
 @attack
 def tile_upon_others() -> Attack:
     cells = [*QUADRANTS, ((1, 1), [("1/2", 0), (0, "1/2"), ("-1/2", 0), (0, "-1/2")])]
-    return Attack(CROSS, SQUARE, forge(CROSS, SQUARE, cells), "vertices[9]", "has no opposite")
+    return Attack(CROSS, SQUARE, forge(CROSS, SQUARE, cells), "cells[4]", "unit 0 is not in its state")
 
 
 @attack
@@ -162,8 +162,8 @@ def tile_outside_the_domain() -> Attack:
 
 @attack
 def edge_that_overshoots_a_corner() -> Attack:
-    tree = forge(FLAT, SQUARE, [((), [A, (2, -1), C, D])], extra=[B])
-    return Attack(FLAT, SQUARE, tree, "vertices[2]", "leaves the boundary")
+    tree = forge(FLAT, SQUARE, [((), [A, (2, -1), C, D])])
+    return Attack(FLAT, SQUARE, tree, "vertices", "corner 1 of the domain is not among them")
 
 
 @attack
@@ -186,17 +186,23 @@ def side_that_is_dented() -> Attack:
 
 @attack
 def boundary_not_covered() -> Attack:
-    tree = forge(CROSS, SQUARE, QUADRANTS[:3], extra=[B])
-    return Attack(CROSS, SQUARE, tree, "vertices[0]", "leaves the boundary")
+    tree = forge(CROSS, SQUARE, QUADRANTS[:3])
+    return Attack(CROSS, SQUARE, tree, "vertices", "corner 1 of the domain is not among them")
+
+
+@attack
+def boundary_not_covered_between_corners() -> Attack:
+    net = relu((1, 0, "1/2"), (1, 0, "-1/2"))
+    left = ((0, 0), [A, ("-1/2", -1), ("-1/2", 1), D])
+    right = ((2, 2), [("1/2", -1), B, C, ("1/2", 1)])
+    return Attack(net, SQUARE, forge(net, SQUARE, [left, right]), "vertices[2]", "leaves the boundary")
 
 
 @attack
 def neighbours_corner_missing() -> Attack:
     """The left half as one cell, without the vertex where the quadrants on its right meet."""
     cells = [((0, 2), [A, S, N, D]), QUADRANTS[0], QUADRANTS[3]]
-    return Attack(
-        CROSS, SQUARE, forge(CROSS, SQUARE, cells), "cells[1]", "two edges without an opposite leave vertex 2"
-    )
+    return Attack(CROSS, SQUARE, forge(CROSS, SQUARE, cells), "cells[0]", "unit 1 is not in its state at vertex 0")
 
 
 @attack
@@ -220,14 +226,14 @@ def straight_vertex_on_the_boundary() -> Attack:
 @attack
 def vertex_that_is_not_used() -> Attack:
     tree = forge(FLAT, SQUARE, [((), CORNERS)], extra=[O], E=4)
-    return Attack(FLAT, SQUARE, tree, "vertices[4]", "has degree 0")
+    return Attack(FLAT, SQUARE, tree, "vertices[4]", "is no cell's vertex")
 
 
 @attack
 def point_listed_twice() -> Attack:
     tree = forge(FLAT, SQUARE, [((), CORNERS)], V=5)
     tree["vertices"].append(tree["vertices"][2])
-    return Attack(FLAT, SQUARE, tree, "vertices[2]", "is the same point as vertices[4]")
+    return Attack(FLAT, SQUARE, tree, "vertices[4]", "is no cell's vertex")
 
 
 @attack
@@ -237,7 +243,7 @@ def corner_as_two_vertices() -> Attack:
     tree = forge(net, SQUARE, [((0,), [A, B, D]), ((2,), [B, C, D])], V=5, E=6)
     tree["vertices"].append(tree["vertices"][2])
     tree["cells"][0][2] = [0, 1, 2, 4]
-    return Attack(net, SQUARE, tree, "vertices[2]", "is the same point as vertices[4]")
+    return Attack(net, SQUARE, tree, "cells[0]", "the polygon has one point twice, at its corner 3")
 
 
 # -- signs ------------------------------------------------------------------------------------------------------------
@@ -262,7 +268,7 @@ def cell_that_a_unit_cuts_at_one_corner() -> Attack:
 @attack
 def state_wrong_in_one_cell() -> Attack:
     cells = [*QUADRANTS[:3], ((2, 1), QUADRANTS[3][1])]
-    return Attack(CROSS, SQUARE, forge(CROSS, SQUARE, cells), "cells[3]", "unit 1 is not in its state at vertex 7")
+    return Attack(CROSS, SQUARE, forge(CROSS, SQUARE, cells), "cells[3]", "unit 1 is not in its state")
 
 
 @attack
@@ -311,7 +317,7 @@ def unit_that_is_zero_marked_off() -> Attack:
 def unit_in_the_middle_marked_below() -> Attack:
     cells = [((0,), [A, ("-1/2", -1), ("-1/2", 1), D]), ((1,), [("-1/2", -1), ("1/2", -1), ("1/2", 1), ("-1/2", 1)])]
     cells.append(((4,), [("1/2", -1), B, C, ("1/2", 1)]))
-    return Attack(CLIPPED, SQUARE, forge(CLIPPED, SQUARE, cells), "cells[1]", "unit 0 is not in its state at vertex 4")
+    return Attack(CLIPPED, SQUARE, forge(CLIPPED, SQUARE, cells), "cells[1]", "unit 0 is not in its state")
 
 
 @attack
@@ -351,7 +357,7 @@ def layers_in_another_order() -> Attack:
     tree = honest(net, SQUARE)
     for cell in tree["cells"]:
         cell[1] = sorted([2 - u, s] for u, s in cell[1])
-    return Attack(net, SQUARE, tree, "cells[2]", "unit 0 is not in its state at vertex 4")
+    return Attack(net, SQUARE, tree, "cells[1]", "unit 2 is not in its state at vertex 2")
 
 
 # -- patterns ---------------------------------------------------------------------------------------------------------
@@ -412,14 +418,14 @@ def maximum_of_nothing() -> Attack:
 def change_that_changes_nothing() -> Attack:
     tree = forge(CROSS, SQUARE, QUADRANTS)
     tree["cells"][1] = [0, [[0, 0], [1, 2]], tree["cells"][1][2]]
-    return Attack(CROSS, SQUARE, tree, "cells[1]", "unit 1 has state 2 already in cell 0")
+    return Attack(CROSS, SQUARE, tree, "cells[1]", "unit 1 has state 2 in its base already")
 
 
 @attack
 def state_zero_written_out() -> Attack:
     tree = forge(CROSS, SQUARE, QUADRANTS)
     tree["cells"][1][1] = [[0, 0], [1, 2]]
-    return Attack(CROSS, SQUARE, tree, "cells[1]", "unit 0 has state 0 already in cell -1")
+    return Attack(CROSS, SQUARE, tree, "cells[1]", "unit 0 has state 0 in its base already")
 
 
 # -- statement and counts ---------------------------------------------------------------------------------------------
@@ -525,4 +531,4 @@ def nothing_at_all() -> Attack:
 
 @attack
 def no_cells() -> Attack:
-    return Attack(FLAT, SQUARE, forge(FLAT, SQUARE, [], CORNERS, E=0), "vertices[3]", "no cell's edge goes on")
+    return Attack(FLAT, SQUARE, forge(FLAT, SQUARE, [], CORNERS, E=0), "vertices[0]", "is no cell's vertex")

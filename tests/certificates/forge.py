@@ -46,9 +46,14 @@ def vertex(x: Fraction, y: Fraction) -> list[str]:
     return [str(x * w), str(y * w), str(w)]
 
 
+def version_1(net: sx.Network, dom: Domain) -> str:
+    """The text of the true certificate, in version 1."""
+    return sx.certify(net, dom).with_coordinates(net, dom).to_text(1)
+
+
 def honest(net: sx.Network, dom: Domain) -> Tree:
     """The true certificate's tree, its patterns written out."""
-    tree = json.loads(sx.certify(net, dom).to_text())
+    tree = json.loads(version_1(net, dom))
     found: list[dict[int, int]] = []
     for base, changes, _ in tree["cells"]:
         found.append({**(found[base] if base >= 0 else {}), **dict(changes)})

@@ -3,7 +3,8 @@
     python tests/certificates/make.py
 
 For authors of other checkers: index.json says for each certificate which network and domain it is to be checked
-against, the verdict, and for what is not valid the place that must be named. The same input gives the same bytes.
+against, the verdict, and for what is not valid the place that must be named. Files that begin with stream_ are of
+version 2, the others of version 1. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ if str(HERE.parent) not in sys.path:
     sys.path.append(str(HERE.parent))
 
 from certificates.attacks import ATTACKS  # noqa: E402
-from certificates.forge import CROSS, SQUARE, SUBJECTS, Domain  # noqa: E402
+from certificates.forge import CROSS, SQUARE, SUBJECTS, Domain, version_1  # noqa: E402
 from certificates.hostile import HOSTILE  # noqa: E402
+from certificates.streams import HOSTILE_STREAMS, ROUND_TEXT, STREAM_ATTACKS, text_of  # noqa: E402
 
 import splinecam_exact as sx  # noqa: E402
 from splinecam_exact.testing.known_answers import known_answers  # noqa: E402
@@ -72,18 +74,30 @@ def build(folder: Path) -> None:
             statements[known.name] = sx.from_layers(known.layers), sx.Polygon(known.domain)
     for name, (net, dom) in sorted(statements.items()):
         certificate = sx.certify(net, dom)
-        write(folder / f"valid/{name}.cert", certificate.to_text())
-        index[f"valid/{name}.cert"] = {**about(net, dom), "verdict": "verified", "counts": certificate.counts}
+        for file, text in ((name, version_1(net, dom)), (f"stream_{name}", certificate.to_text())):
+            write(folder / f"valid/{file}.cert", text)
+            index[f"valid/{file}.cert"] = {**about(net, dom), "verdict": "verified", "counts": certificate.counts}
     for name, make in sorted(ATTACKS.items()):
         net, dom, tree, place, reason = make()
         file = f"refuted/{name.replace(' ', '_')}.cert"
         write(folder / file, lines(tree))
         index[file] = {**about(net, dom), "verdict": "refuted", "place": place, "reason": reason}
-    sound = sx.certify(CROSS, SQUARE).to_text()
+    for name, make_stream in sorted(STREAM_ATTACKS.items()):
+        net, dom, values, place, reason = make_stream()
+        file = f"refuted/stream_{name.replace(' ', '_').replace(':', '')}.cert"
+        write(folder / file, text_of(values))
+        index[file] = {**about(net, dom), "verdict": "refuted", "place": place, "reason": reason}
+    sound = version_1(CROSS, SQUARE)
     for name, title in sorted(CHOSEN.items(), key=lambda item: item[1]):
         text = HOSTILE[name](sound)
         if len(text.encode()) < LARGEST:
             file = f"malformed/{title.replace(' ', '_').replace(',', '')}.cert"
+            write(folder / file, text)
+            index[file] = {**about(CROSS, SQUARE), "verdict": "malformed", "place": place_of(text)}
+    for name, edit in sorted(HOSTILE_STREAMS.items()):
+        text = edit(ROUND_TEXT)
+        if len(text.encode()) < LARGEST:
+            file = f"malformed/stream_{name.replace(' ', '_')}.cert"
             write(folder / file, text)
             index[file] = {**about(CROSS, SQUARE), "verdict": "malformed", "place": place_of(text)}
     write(folder / "index.json", json.dumps(index, indent=1) + "\n")
