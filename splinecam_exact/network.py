@@ -155,12 +155,13 @@ class Network(Frozen):
         Kept for the latest slice. A million weights take about a second.
         """
         key = slice.digest if slice is not None else ""
-        if key not in self._programs:
+        program = self._programs.get(key)
+        if program is None:
             program = self._lowered(slice)
             for other in self._programs.keys() - {""}:
-                del self._programs[other]
+                self._programs.pop(other, None)  # another thread may have been faster
             self._programs[key] = program
-        return self._programs[key]
+        return program
 
     def _lowered(self, slice: Slice | None) -> kernel.Program:
         ops: list[kernel.Op] = []

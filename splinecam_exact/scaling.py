@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -36,6 +36,7 @@ from splinecam_exact.stitching import cut_domain, stitch
 from splinecam_exact.subdivision import Subdivision
 
 Domain = Polygon | Slice
+Answer = tuple[Geometry, str, object]
 R = TypeVar("R")
 
 AHEAD = 64
@@ -185,9 +186,7 @@ def _numbered(part: Subdivision) -> Geometry:
 # -- what travels -----------------------------------------------------------------------------------------------------
 
 
-def _partition(
-    net: Network, dom: Domain, points: bool, rim: bool, options: dict[str, Any]
-) -> tuple[Geometry, str, object]:
+def _partition(net: Network, dom: Domain, points: bool, rim: bool, options: dict[str, Any]) -> Answer:
     """A job: the partition, in a form that travels, with all exact `points` or at least those on the `rim`.
 
     The network is a copy, with a lowered program of its own: programs fill caches as they go, which threads must not
@@ -374,16 +373,14 @@ class _Jobs(Generic[R]):
 
     def _begin(self, job: _Job) -> None:
         job.runs += 1
+        call = partial(_attempt, self._function, job.arguments, uuid4().hex)
         try:
-            job.future = self._submit(job)
+            job.future = self._executor.submit(call)
         except BrokenExecutor:
             if not isinstance(self._executor, ProcessPoolExecutor):
                 raise
             self._executor = _another(self._executor)
-            job.future = self._submit(job)
-
-    def _submit(self, job: _Job) -> Future[_Outcome]:
-        return self._executor.submit(_attempt, self._function, job.arguments, uuid4().hex)
+            job.future = self._executor.submit(call)
 
 
 def _blame(runs: int) -> str:

@@ -407,6 +407,16 @@ def foreign_chord(new: Refinement, random: Random) -> Refinement:
     )
 
 
+def chord_reversed(new: Refinement, random: Random) -> Refinement:
+    """A chord runs the other way, all of it: the positive side is said to be on its right."""
+    k = random.randrange(len(new.chord_cut))
+    start, end = new.chord_start.clone(), new.chord_end.clone()
+    start[k], end[k] = new.chord_end[k], new.chord_start[k]
+    turned = (new.old < 0) & (new.mesh.line == new.lines + k)
+    s, r = (torch.where(on == k, 1 - f, f) for on, f in ((new.a, new.s), (new.b, new.r)))
+    return new._replace(chord_start=start, chord_end=end, forward=new.forward ^ turned, s=s, r=r)
+
+
 def faces_merged(new: Refinement, random: Random) -> Refinement:
     """Two parts are one, without the piece of a chord between them."""
     draft = Draft(new)
@@ -504,7 +514,7 @@ def twins_exchanged(new: Refinement, random: Random) -> Refinement:
 
 LIES = [
     *(bogus_meeting, foreign_chord, faces_merged, face_split, parents_exchanged, places_exchanged, shuffled),
-    *(renamed, vertex_removed, labels_exchanged, twins_exchanged),
+    *(chord_reversed, renamed, vertex_removed, labels_exchanged, twins_exchanged),
 ]
 
 
@@ -614,3 +624,59 @@ def test_what_is_accepted_is_true(number: int, lie: Any, random: Random) -> None
         if accepted:
             said = told(situation.mesh, claim)
             assert all(said[face] == truth[face] for face in accepted)
+
+
+@pytest.mark.parametrize("name", ["s", "r"])
+def test_fractions_must_not_fall(name: str) -> None:
+    """Where a meeting is on its second chord is used for error bounds only; nothing else would find this lie."""
+    tried = 0
+    for situation in situations():
+        new = situation.claim
+        pair = pair_of((new.a if name == "s" else new.b).tolist(), Random(0))
+        if pair is not None:
+            i, j = pair
+            fractions = getattr(new, name).clone()
+            fractions[[i, j]] = fractions[[j, i]]
+            accepted = situation.accepted(new._replace(**{name: fractions}))
+            assert int(new.chord_face[new.a[i]]) not in accepted
+            tried += 1
+    assert tried > 3
+
+
+def test_bogus_vertex_on_a_chord_where_another_face_folds_over() -> None:
+    """y = 3|x| is said to meet, left of 0, a point right of 0, which is near both lines but not on this one."""
+    first = [[1, 0], [1, 0], [0, 1]], [0, 2, 2]
+    second = [[-6, 3, 1], [0, "-1/8", 1]], [-8, "-9/4"]
+    net, dom = sx.from_layers([first, second, ([[1, 1]], [0])]), sx.square(1)
+    truth = exact_form(sx.partition(net, dom, "rational"))
+    lies = []
+
+    def proposal(*arguments: Any) -> Refinement:
+        new = honest(*arguments)
+        if not len(new.a):
+            return new
+        x, faces, cuts = new.mesh.x, new.chord_face.tolist(), new.chord_cut.tolist()
+        k = next(k for k, v in enumerate(range(len(x) - len(new.a), len(x))) if x[v, 0] > 0)
+        right, left = int(new.chord_face[new.a[k]]), next(f for f in faces if f != int(new.chord_face[new.a[k]]))
+        across = next(c for c in (int(new.a[k]), int(new.b[k])) if cuts[c] == 1)
+        folded = next(c for c, (face, cut) in enumerate(zip(faces, cuts, strict=True)) if (face, cut) == (left, 0))
+        assert faces[across] == right
+        draft = Draft(new)
+        on_axis = {v for v in (int(new.chord_start[folded]), int(new.chord_end[folded])) if x[v, 0] == 0}
+        segments = [h for h, half in enumerate(draft.halves) if half[1] == new.lines + folded and half[2] < 0]
+        half = next(h for h in segments if draft.halves[h][0] in on_axis)
+        draft.split(half, len(x))
+        s = float(new.s[k] if across == int(new.a[k]) else new.r[k])
+        ahead = int(new.chord_start[folded]) in on_axis
+        place = torch.lerp(x[new.chord_start[across]], x[new.chord_end[across]], s)[None]
+        lies.append(k)
+        return draft.refinement(
+            x=torch.cat([x, place]),
+            a=joined(new.a, across),
+            b=joined(new.b, folded),
+            s=joined(new.s, s),
+            r=joined(new.r, 0.01 if ahead else 0.99),
+        )
+
+    assert certified(net, dom, proposal) == truth
+    assert lies

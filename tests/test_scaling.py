@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -361,8 +361,9 @@ class Unlucky(Executor):
 
     def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future[object]:
         future: Future[object] = Future()
-        self.first = self.first or args[1]
-        if args[1] is self.first:
+        assert isinstance(fn, partial)
+        self.first = self.first or fn.args[1]
+        if fn.args[1] is self.first:
             self.at_work.append(sum(not future.done() for future in self.futures))
             if len(self.at_work) <= self.losses:
                 future.set_exception(OSError("lost"))

@@ -16,7 +16,7 @@ import splinecam_exact
 
 PACKAGE = Path(splinecam_exact.__file__).parent
 KERNEL = sorted((PACKAGE / "kernel").glob("*.py"))
-LINE_BUDGET = 870
+LINE_BUDGET = 880
 """For the checker. 90 of them are one_layer.py: for it, a layer of 1000 units is checked several times as fast, from a
 file a third as large. About 80 are parts of program.py and rational.py that only the builder uses."""
 LINE_BUDGET_WITH_BUILDER = 1300

@@ -10,7 +10,7 @@ from gmpy2 import mpz, pack, unpack
 from splinecam_exact.kernel.program import PieceUnit, Program, RowStep
 from splinecam_exact.kernel.rational import Point
 
-BATCH, BATCH_BITS = 512, 1 << 16
+BATCH, BATCH_BITS = 512, 1 << 17
 """At most so many points are evaluated together, packed into integers of about so many bits."""
 
 

@@ -85,13 +85,14 @@ class RowStep:
     def column(self, index: int) -> list[tuple[int, mpz]]:
         """The (value number, coefficient) pairs that depend on one input."""
         if index not in self._columns:
-            found = self._columns[index] = []
+            found: list[tuple[int, mpz]] = []
             number = self.first
             for indices, matrix, _ in self.blocks:
                 where = [k for k, j in enumerate(indices) if j == index]
                 for coefs in matrix:
                     found.extend((number, coefs[k]) for k in where if coefs[k])
                     number += 1
+            self._columns[index] = found
         return self._columns[index]
 
 

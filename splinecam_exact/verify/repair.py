@@ -50,8 +50,9 @@ def recut(
     given = len(points)
     mother: dict[int, int] = {}
     for face, first in enumerate(dcel.edge):
-        at = -1
-        for h in dcel.cycle(first):
+        cycle = list(dcel.cycle(first))
+        begin = next(k for k, h in enumerate(cycle) if dcel.origin[h] < given)
+        for h in cycle[begin:] + cycle[:begin]:
             if dcel.origin[h] < given:
                 at = mothers[face, dcel.origin[h]]
             mother[h] = at
