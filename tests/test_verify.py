@@ -102,7 +102,9 @@ def test_certified_is_rational_for_huge_and_tiny_weights(scales: tuple[float, ..
         assert_certified_is_rational(random_network(number, (2, 5, 4, 1), scales), sx.square(1))
 
 
-@pytest.mark.parametrize("radius", [Fraction(1, 10**400), 1e-310, 1e-160, 1e-60, 1e-20, 1e20, 1e60, 1e160, 1e300, 10**400])
+@pytest.mark.parametrize(
+    "radius", [Fraction(1, 10**400), 1e-310, 1e-160, 1e-60, 1e-20, 1e20, 1e60, 1e160, 1e300, 10**400]
+)
 def test_certified_is_rational_for_huge_and_tiny_domains(radius: object) -> None:
     size = Fraction(radius)  # type: ignore[arg-type]
     random = np.random.default_rng(5)
@@ -124,8 +126,18 @@ def test_domain_far_from_the_origin() -> None:
 
 LINEAR = Affine((1,), ([[1, -1], [1, 1], [2, "1/3"]],), ["-1/4", "-1/2", "1/10"])
 NETWORKS = {
-    "units that read the point itself": [Piecewise.relu(0), LINEAR, Piecewise.relu(2), Affine((3,), ([[1, 1, 1]],), [0])],
-    "absolute values of the point": [Piecewise.absolute(0), LINEAR, Piecewise.relu(2), Affine((3,), ([[1, 1, 1]],), [0])],
+    "units that read the point itself": [
+        Piecewise.relu(0),
+        LINEAR,
+        Piecewise.relu(2),
+        Affine((3,), ([[1, 1, 1]],), [0]),
+    ],
+    "absolute values of the point": [
+        Piecewise.absolute(0),
+        LINEAR,
+        Piecewise.relu(2),
+        Affine((3,), ([[1, 1, 1]],), [0]),
+    ],
     "maxima of the point": [Max(0, ((0, 1), (0,))), LINEAR, Piecewise.hardtanh("-1/3", "1/5", 2)],
     "a skip connection": [
         Affine((0,), ([[1, 2], [3, -1]],), [0, "1/2"]),
@@ -197,7 +209,9 @@ class Watched(Engine):
                 self.compare_field(field, [Fraction(q) for q in field.value[v].tolist()], rows)
             self.compare_place(h, v, w, face[h], x)
 
-    def compare_field(self, field: Field, values: list[Fraction], rows: list[tuple[Fraction, Fraction, Fraction]]) -> None:
+    def compare_field(
+        self, field: Field, values: list[Fraction], rows: list[tuple[Fraction, Fraction, Fraction]]
+    ) -> None:
         self.compared += 1
         gaps = [(value - true) ** 2 for value, (_, _, true) in zip(values, rows, strict=True)]
         assert sum(gaps) <= Fraction(field.error) ** 2
@@ -332,8 +346,16 @@ def curves() -> Iterator[tuple[list[Fraction], list[Fraction], Fraction]]:
 def test_rounding_of_piecewise_units() -> None:
     """Parameters that are no floats, points on both sides of the breakpoints and next to them."""
     for places, slopes, anchor in curves():
-        node = Bent(0, *(torch.tensor(q, dtype=torch.float64) for q in ([list(map(float, places))], [list(map(float, slopes))], [float(anchor)])))
-        near = torch.tensor([float(p) * f for p in places for f in (0.3, 1, 1 + 2**-52, 1 - 2**-52, -2, 7)], dtype=torch.float64)[:, None]
+        node = Bent(
+            0,
+            *(
+                torch.tensor(q, dtype=torch.float64)
+                for q in ([list(map(float, places))], [list(map(float, slopes))], [float(anchor)])
+            ),
+        )
+        near = torch.tensor(
+            [float(p) * f for p in places for f in (0.3, 1, 1 + 2**-52, 1 - 2**-52, -2, 7)], dtype=torch.float64
+        )[:, None]
         for point in near.split(1):
             field = Field(point, 0.0, 1.0, float(norms(point)))
             x = Fraction(float(point[0, 0]))

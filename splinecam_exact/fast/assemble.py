@@ -15,11 +15,12 @@ class Refinement(NamedTuple):
     """A mesh whose faces are cut: what `propose` claims, with the origin of every part.
 
     Per new face `parent`, the face it is part of. Per half-edge `old`, the half-edge of the old mesh that it is a piece
-    of, or -1 for a piece of a chord, and `forward`, whether it runs from the chord's start to its end. The new vertices follow the old ones: first the points (edge, cut) where a cut
-    crosses an old edge, then the points (a, b) where chords number a and b meet. Chord c of cut `chord_cut[c]` cuts face
-    `chord_face[c]` from vertex `chord_start[c]` to `chord_end[c]`, the positive side on the left; its line in the new
-    mesh is `lines` + c. Point (edge, cut) is at the fraction `t` of the way along the edge, point (a, b) at the fraction
-    `s` along chord a, where its coordinates are interpolated, and `r` along chord b.
+    of, or -1 for a piece of a chord, and `forward`, whether it runs from the chord's start to its end. The new vertices
+    follow the old ones: first the points (edge, cut) where a cut crosses an old edge, then the points (a, b) where
+    chords number a and b meet. Chord c of cut `chord_cut[c]` cuts face `chord_face[c]` from vertex `chord_start[c]` to
+    `chord_end[c]`, the positive side on the left; its line in the new mesh is `lines` + c. Point (edge, cut) is at the
+    fraction `t` of the way along the edge, point (a, b) at the fraction `s` along chord a, where its coordinates are
+    interpolated, and `r` along chord b.
     """
 
     mesh: Mesh

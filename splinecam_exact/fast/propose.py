@@ -12,7 +12,6 @@ from splinecam_exact.fast.assemble import Refinement, refine
 from splinecam_exact.fast.crossings import edge_crossings
 from splinecam_exact.fast.mesh import Mesh
 
-
 Watch = Callable[[str, int, int], object]
 """Called with (what comes next, how many faces and half-edges there will be, -1 while not known); it may raise."""
 
@@ -23,8 +22,8 @@ def propose(
     """Cut the faces of a mesh along the zero sets of functions that are affine on each of them.
 
     `heights` (V, K) float64 are their values at the vertices, `positive` (V, 8 ceil(K / 8)) bool the signs to work with
-    (see `crossings.signs`), `changes` where they differ along edges (`crossings.sign_changes`; at least one), `lines` how
-    many lines there are already. Cost: sorts of the crossings found.
+    (see `crossings.signs`), `changes` where they differ along edges (`crossings.sign_changes`; at least one), `lines`
+    how many lines there are already. Cost: sorts of the crossings found.
     """
     watch("crossings on edges", -1, -1)
     found = edge_crossings(mesh, heights, positive, changes)

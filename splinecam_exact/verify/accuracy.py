@@ -1,8 +1,8 @@
 """How near the vertices of a mesh are to the true ones (proofs/fast.md, section 4).
 
-A vertex is the meeting point of two lines: zero sets of units on cells, or sides of the domain. It is never computed from
-other vertices' true places, so errors do not pile up: how far x_v is from each of its lines follows from the values of the
-lines' functions at x_v, and how far from the true vertex from the angle between them.
+A vertex is the meeting point of two lines: zero sets of units on cells, or sides of the domain. It is never computed
+from other vertices' true places, so errors do not pile up: how far x_v is from each of its lines follows from the
+values of the lines' functions at x_v, and how far from the true vertex from the angle between them.
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ def wrong(
     """The faces of `mesh` whose refinement is not proved right, as bool, and how many orders and turns were decided.
 
     `positive` are the signs of the cuts at the vertices, `changes` (edge, cut, count of cuts) all their sign changes
-    along edges. For every other face, if all signs at its corners are right, its parts are the true ones. The form must be `sound`.
+    along edges. For every other face, if all signs at its corners are right, its parts are the true ones. The form must
+    be `sound`.
     """
     claims = Claims(mesh, new, positive, changes)
     claims.derive()
@@ -223,8 +224,10 @@ def _check_sides(claims: Claims) -> None:
 
 
 def _check_chords(claims: Claims, sense: Tensor) -> None:
-    """Every crossing on an edge is one end of one chord of its cut in each face there, falling at the start, rising at the
-    end; and the segments of each chord cover it once."""
+    """Chords are complete: their ends are the crossings on edges, and their segments cover them once.
+
+    Every crossing is one end of one chord of its cut in each face there, falling at the start, rising at the end.
+    """
     old, new = claims.mesh, claims.new
     points, chords = len(new.edge), len(new.chord_cut)
     opposite = old.twin[new.edge]

@@ -25,11 +25,7 @@ from splinecam_exact.verify.history import History, Ints, Layer
 from splinecam_exact.verify.live import Liveness
 from splinecam_exact.verify.repair import recut
 from splinecam_exact.verify.splice import Arrays, splice
-from splinecam_exact.verify.values import TINY, UNIT, Bent, Field, Largest, Linear, Values, compiled, corners_of
-
-CHUNK = 1 << 18
-"""How many heights are compared with their margins at a time."""
-
+from splinecam_exact.verify.values import TINY, UNIT, Bent, Field, Largest, Linear, Values, chunk, compiled, corners_of
 
 HOPELESS = 20
 """Where more than one sign in so many is doubtful, float64 is no help: the kernel cuts every face."""
@@ -44,9 +40,9 @@ class Contradiction(Exception):
 class Report(NamedTuple):
     """How the predicates were decided: signs of units at vertices, orders along lines, and turns.
 
-    `float64`: by a rigorous bound of the rounding error; `wide`: in higher precision; `exact`: in integers. `repaired` is
-    the number of cells, over all layers, that the exact kernel cut: degenerate ones, and those of which the fast engine's
-    claim was not proved.
+    `float64`: by a rigorous bound of the rounding error; `wide`: in higher precision; `exact`: in integers. `repaired`
+    is the number of cells, over all layers, that the exact kernel cut: degenerate ones, and those of which the fast
+    engine's claim was not proved.
     """
 
     float64: int
@@ -124,8 +120,8 @@ class Engine:
     def _afford(self, size: int) -> None:
         if self.max_memory is not None and size > self.max_memory:
             raise Undecided(
-                f"{self.stage} needs about {size / 2**30:.1f} GiB, max_memory is {self.max_memory / 2**30:.1f} GiB: raise"
-                " it, or take the domain in pieces (partition_pieces)"
+                f"{self.stage} needs about {size / 2**30:.1f} GiB, max_memory is {self.max_memory / 2**30:.1f} GiB: "
+                "raise it, or take the domain in pieces (partition_pieces)"
             )
 
     # -- one layer of units -------------------------------------------------------------------------------------------
@@ -187,11 +183,11 @@ class Engine:
             return None
 
     def _signs(self, heights: Tensor, errors: Tensor, steepness: Tensor) -> tuple[Tensor, Tensor]:
-        """The signs of the cuts at the vertices, padded as `sign_changes` wants them; and which (vertex, cut) are doubtful."""
+        """The signs of the cuts at the vertices, padded as `sign_changes` wants them; which (vertex, cut) are doubtful."""
         rows, cuts = heights.shape
         positive = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=self.device)
         doubtful = [torch.empty((0, 2), dtype=torch.int64, device=self.device)]
-        size = max(1, CHUNK // cuts)
+        size = chunk(heights, cuts)
         for low in range(0, rows, size):
             part = heights[low : low + size]
             positive[low : low + size, :cuts] = part >= 0

@@ -17,8 +17,9 @@ class Layer:
     """One layer with units: what it made of the faces before it.
 
     `parent` per new face. `root` per old face: the new face at the old one's first corner, and `above` (old faces, K):
-    the signs of the layer's cuts at that corner. Segments of chords: face `left` and face `right`, cut `cut` is positive
-    on the left. Faces that were rebuilt exactly have their states in row `exact_row[face]` of `exact` (else -1).
+    the signs of the layer's cuts at that corner. Segments of chords: face `left` and face `right`, cut `cut` is
+    positive on the left. Faces that were rebuilt exactly have their states in row `exact_row[face]` of `exact` (else
+    -1).
     """
 
     units: int

@@ -43,8 +43,10 @@ def recut(
     progress: Progress | None,
     limit: int | None,
 ) -> Repaired:
-    """Cut faces by a layer's breaklines. `polygons` are counter-clockwise numbers of `points`; the first `corners` points
-    are corners of the domain, if the layer has groups (then all faces must be given)."""
+    """Cut faces by a layer's breaklines. `polygons` are counter-clockwise numbers of `points`.
+
+    The first `corners` points are corners of the domain, if the layer has groups (then all faces must be given).
+    """
     dcel, mothers = _dcel(points, polygons, patterns, corners)
     plans = split_edges(program, dcel, step, "exact repair", progress)
     given = len(points)

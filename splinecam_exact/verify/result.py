@@ -72,7 +72,7 @@ def speculate(
 ) -> Subdivision:
     """The partition in mode "certified" or "float64": see `partition`."""
     place = _device(device)
-    limit = max_memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    limit = max_memory or _memory(place) // 2
     if not certified and not any(isinstance(node, Max) for node in net.nodes):
         engine = Engine(net, dom, place, False, progress, max_cells, limit)
         try:
@@ -92,6 +92,13 @@ def speculate(
     engine = Engine(net, dom, place, True, progress, max_cells, limit)
     engine.run()
     return Subdivision(net, dom, MeshGeometry(engine), mode="certified", report=engine.report, progress=progress)
+
+
+def _memory(place: torch.device) -> int:
+    """How much memory the device has; of a GPU, how much is free."""
+    if place.type == "cuda":
+        return int(torch.cuda.mem_get_info(place)[0])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _device(name: str | None) -> torch.device:

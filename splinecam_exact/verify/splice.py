@@ -27,8 +27,8 @@ class Arrays(NamedTuple):
 class Spliced(NamedTuple):
     """The result: `arrays`, and how it came about.
 
-    Vertex v was `vertex[v]` of the refinement, or was made by the kernel: `exact[v]` is its number there, else -1. Face f
-    was `face[f]` of the refinement, or is number -1 - face[f] of the kernel's.
+    Vertex v was `vertex[v]` of the refinement, or was made by the kernel: `exact[v]` is its number there, else -1. Face
+    f was `face[f]` of the refinement, or is number -1 - face[f] of the kernel's.
     """
 
     arrays: Arrays
@@ -50,8 +50,8 @@ def splice(
     """Join the good faces of a refinement and the kernel's.
 
     `bad` says which old faces the kernel cut, `given` the vertices that it was given, `mothers` the old half-edges,
-    `shared[k]` the vertex of the refinement that its vertex k is (-1: none). Old vertices keep their numbers, and all old
-    vertices stay; the kernel's lines are numbered from `lines` on.
+    `shared[k]` the vertex of the refinement that its vertex k is (-1: none). Old vertices keep their numbers, and all
+    old vertices stay; the kernel's lines are numbered from `lines` on.
     """
     size = np.diff(fine.start)
     good_face = ~bad[fine.parent]

@@ -38,8 +38,8 @@ RADII = (2.0**-100, 2.0**100)
 """Nor is it where the domain's radius is not between these."""
 SAFE = 1 + 2.0**-20
 """Covers the rounding of the bounds themselves."""
-CHUNK = 1 << 18
-"""How many values are worked on at a time, so that they stay in the processor's cache."""
+CHUNK = {"cpu": 1 << 18}
+"""How many values are worked on at a time: on a CPU, so many as stay in its cache."""
 LERP = 8
 """A linear interpolation is off by at most so many unit roundoffs of the larger end."""
 
@@ -47,6 +47,11 @@ LERP = 8
 def larger(a: float, b: float) -> float:
     """The larger of two bounds, infinite where one is not known."""
     return max(a, b) if a == a and b == b else float("inf")
+
+
+def chunk(values: Tensor, width: int) -> int:
+    """How many rows of such a width to work on at a time, where `values` are."""
+    return max(1, CHUNK.get(values.device.type, 1 << 24) // width)
 
 
 def gamma(n: int) -> float:
@@ -338,7 +343,7 @@ class Values:
             field.fit(sizes)
         value = inputs[0].blocks[0].new_empty((sum(sizes), len(node.bias)))
         size, done = 0.0, 0
-        rows = max(1, CHUNK // len(node.bias))
+        rows = chunk(value, len(node.bias))
         for k, count in enumerate(sizes):
             for low in range(0, count, rows):
                 part = value[done + low : done + min(low + rows, count)]
@@ -380,7 +385,7 @@ class Values:
                 field.loosen(1.0, blur, 2 * LERP * UNIT * field.size + TINY)
 
     def choose(self, vertices: Tensor) -> None:
-        """Make the vertices these, in this order, the first block's as they are; `renew` does it for the coordinates."""
+        """Make the vertices these, in this order, the first block's as they are; `renew` does it for coordinates."""
         for number, field in self.fields.items():
             if number:
                 head, *rest = field.blocks
@@ -416,7 +421,7 @@ Between = tuple[Tensor, Tensor, Tensor]
 def interpolated(value: Tensor, p: Tensor, q: Tensor, t: Tensor) -> Tensor:
     """Rows of values at points between vertices, some at a time."""
     found = value.new_empty((len(p), value.shape[1]))
-    rows = max(1, CHUNK // value.shape[1])
+    rows = chunk(value, value.shape[1])
     for low in range(0, len(p), rows):
         part = slice(low, low + rows)
         torch.lerp(value[p[part]], value[q[part]], t[part].unsqueeze(1), out=found[part])
