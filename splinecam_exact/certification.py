@@ -182,9 +182,10 @@ def check(
     """Check a certificate (or a certificate file) of a network and a domain that *you* supply.
 
     `method` "witness" replays the witness by the theorem of proofs/certificate.md, without the builder's geometry;
-    "rebuild" partitions anew and compares canonical forms. Raises MalformedCertificate where there is no certificate,
-    and the errors of `partition` for a network and a domain that do not fit; what is false is a refuted verdict.
-    `time_limit` is in seconds. `executor`, any `concurrent.futures.Executor`, evaluates the network.
+    "rebuild" partitions anew, by the exact kernel alone, and compares canonical forms. Raises MalformedCertificate
+    where there is no certificate, and the errors of `partition` for a network and a domain that do not fit; what is
+    false is a refuted verdict. `time_limit` is in seconds. `executor`, any `concurrent.futures.Executor`, evaluates the
+    network.
 
     Cost: "witness" is an exact evaluation of the network per vertex, and for a network of one layer a few integer
     operations; it holds the unfinished part of the tiling, and the different affine maps.
@@ -210,7 +211,7 @@ def check(
     try:
         with opened as source:
             if method == "rebuild":
-                return Verdict("verified", counts=_compare_rebuilt(_whole(source), partition(net, dom, progress=watch)))
+                return Verdict("verified", counts=_compare_rebuilt(_whole(source), _rebuilt(net, dom, watch)))
             statement = Statement(program, dom.corners, net.digest, net.conventions, dom.digest)
             engine = evaluate if executor is None else pooled(executor, program)
             if isinstance(source, text_form.Certificate):
@@ -243,6 +244,11 @@ def _sample(spot: Fraction | float, seed: int | None) -> tuple[Callable[[int], b
         return int.from_bytes(digest, "big") < limit
 
     return chosen, f" (a fraction of {float(spot):g}, chosen by seed {seed})"
+
+
+def _rebuilt(net: Network, dom: Polygon | Slice, watch: Progress | None) -> Subdivision:
+    """By the kernel alone, whatever made the certificate."""
+    return partition(net, dom, "rational", progress=watch)
 
 
 def _compare_rebuilt(claimed: text_form.Certificate, part: Subdivision) -> dict[str, int]:

@@ -97,7 +97,7 @@ class OneLayer:
             if node.asked:
                 self.patterns.check(face, node, node.values)
         for other, u, v in closed:
-            changed = (at_least ^ other.signs.at_least) | (at_most ^ other.signs.at_most)
+            changed = at_most ^ other.signs.at_most  # and so at_least, but where both are set in both
             while changed:
                 k = changed.bit_length() - 1
                 changed = changed.bit_clear(k)

@@ -183,7 +183,7 @@ class Engine:
             return None
 
     def _signs(self, heights: Tensor, errors: Tensor, steepness: Tensor) -> tuple[Tensor, Tensor]:
-        """The signs of the cuts at the vertices, padded as `sign_changes` wants them; which (vertex, cut) are doubtful."""
+        """The signs of the cuts at the vertices, padded for `sign_changes`, and which (vertex, cut) are doubtful."""
         rows, cuts = heights.shape
         positive = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=self.device)
         doubtful = [torch.empty((0, 2), dtype=torch.int64, device=self.device)]
