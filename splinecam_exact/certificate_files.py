@@ -8,12 +8,12 @@ import os
 import shutil
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from splinecam_exact._files import PathLike, atomic_write, shown, write_target
 from splinecam_exact.certificate_text import (
@@ -48,22 +48,40 @@ def open_certificate(path: PathLike) -> Iterator[Certificate | Iterator[Any]]:
     asked for) MalformedCertificate where it is no certificate.
     """
     with _opened(path) as file:
+        content: Any = file
+        if _bytes(path, lambda: file.peek(2))[:2] == GZIP:
+            content = gzip.GzipFile(fileobj=file)
+        start = _bytes(path, lambda: content.read(len(START)))
+        if start == START.encode():
+            yield read(_lines(start, path, lambda: content.readline(LONGEST)))
+            return
+        if content is not file:
+            raise MalformedCertificate("certificate", "is compressed, and not of version 2")
         try:
-            packed = file.peek(2)[:2] == GZIP
-            content: Any = gzip.GzipFile(fileobj=file) if packed else file
-            start = content.read(len(START))
-            if start == START.encode():
-                yield read(_lines(start + content.readline(LONGEST), content))
-            elif packed:
-                raise MalformedCertificate("certificate", "is compressed, and not of version 2")
-            else:
-                yield parse((start + content.read()).decode("utf-8"))
+            text = (start + _bytes(path, content.read)).decode("utf-8")
         except UnicodeDecodeError as error:
             raise FileFormatError(f"{shown(path)}, byte {error.start}", "is not UTF-8 text") from None
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise MalformedCertificate("certificate", f"the compressed data are damaged: {error}") from None
-        except OSError as error:
-            raise _unreadable(path, error) from None
+        yield parse(text)
+
+
+def _bytes(path: PathLike, read: Callable[[], bytes]) -> bytes:
+    try:
+        return read()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise MalformedCertificate("certificate", f"the compressed data are damaged: {error}") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _lines(start: bytes, path: PathLike, read: Callable[[], bytes]) -> Iterator[str]:
+    number = 1
+    line = start + _bytes(path, read)
+    while line:
+        if len(line) >= LONGEST:
+            raise MalformedCertificate(f"line {number}", f"has more than {LONGEST} bytes")
+        yield line.decode("latin-1")  # what is not ASCII is not as specified
+        line = _bytes(path, read)
+        number += 1
 
 
 def _opened(path: PathLike) -> BufferedReader:
@@ -78,16 +96,6 @@ def _opened(path: PathLike) -> BufferedReader:
 
 def _unreadable(path: PathLike, error: OSError | ValueError) -> InputError:
     return InputError(f"{shown(path)}: cannot be read ({getattr(error, 'strerror', None) or error})")
-
-
-def _lines(line: bytes, file: IO[bytes]) -> Iterator[str]:
-    number = 1
-    while line:
-        if len(line) >= LONGEST:
-            raise MalformedCertificate(f"line {number}", f"has more than {LONGEST} bytes")
-        yield line.decode("latin-1")  # what is not ASCII is not as specified
-        line = file.readline(LONGEST)
-        number += 1
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------

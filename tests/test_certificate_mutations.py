@@ -49,10 +49,10 @@ def _rebuilt_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The method "rebuild" partitions anew for each mutant; once is enough here."""
     known: dict[tuple[str, str], sx.Subdivision] = {}
 
-    def once(net: sx.Network, dom: sx.Polygon | sx.Slice, **options: object) -> sx.Subdivision:
+    def once(net: sx.Network, dom: sx.Polygon | sx.Slice, mode: str | None = None, **options: object) -> sx.Subdivision:
         key = net.digest, dom.digest
         if key not in known:
-            known[key] = sx.partition(net, dom)
+            known[key] = sx.partition(net, dom, mode)
         return known[key]
 
     monkeypatch.setattr(certification, "partition", once)

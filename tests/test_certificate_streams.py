@@ -489,15 +489,20 @@ def test_executor_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) ->
             assert sx.check(certificate, net, dom, executor=Broken(good, at_submit)) == expected
 
 
-def test_error_in_a_worker_is_an_error() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, OSError, EOFError, UnicodeError])
+def test_error_in_a_worker_is_an_error(error: type[Exception], tmp_path: Path) -> None:
+    """And no error of the file that is read."""
+
     class Failing(Executor):
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
             future: Future[Any] = Future()
-            future.set_exception(ZeroDivisionError())
+            future.set_exception(error())
             return future
 
-    with pytest.raises(ZeroDivisionError):
-        sx.check(sx.Certificate.from_text(text("deep")), *SUBJECTS["deep"], executor=Failing())
+    path = tmp_path / "x.cert"
+    path.write_text(text("deep"))
+    with pytest.raises(error):
+        sx.check(path, *SUBJECTS["deep"], executor=Failing())
 
 
 def test_time_limit_holds_while_workers_work() -> None:

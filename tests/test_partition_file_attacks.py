@@ -22,7 +22,7 @@ REFUSALS = (sx.FileFormatError, sx.RefutedCertificate)
 
 @cache
 def partition_tree() -> str:
-    part = sx.partition(*SUBJECTS["plain"])
+    part = sx.partition(*SUBJECTS["plain"], "rational")
     return json.dumps(
         {
             "format": "splinecam-exact subdivision",
@@ -44,7 +44,7 @@ def loads(path: Path, tree: Any) -> sx.Subdivision:
 
 
 def test_partition_file_as_saved_is_read(tmp_path: Path) -> None:
-    part = sx.partition(*SUBJECTS["plain"])
+    part = sx.partition(*SUBJECTS["plain"], "rational")
     part.save(tmp_path / "saved")
     assert json.loads((tmp_path / "saved").read_text()) == json.loads(partition_tree())
     assert loads(tmp_path / "x", partition_tree()).counts() == part.counts()
@@ -161,7 +161,7 @@ def test_lone_surrogate_in_a_convention_is_refused(tmp_path: Path) -> None:
 
 def test_partition_with_a_large_max_group_can_be_saved_and_loaded(tmp_path: Path) -> None:
     net = sx.Network(2, [Affine((0,), ([[0, 0]] * 61,), list(range(61))), Max(1, (tuple(range(61)),))])
-    part = sx.partition(net, SQUARE)
+    part = sx.partition(net, SQUARE, "rational")
     assert part.faces[0].pattern == (2**60,)
     part.save(tmp_path / "x")
     assert sx.load_partition(tmp_path / "x").counts() == part.counts()
