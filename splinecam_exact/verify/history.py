@@ -32,6 +32,7 @@ class Layer:
     exact_row: Ints
     exact: States
     _packed: NDArray[np.uint8] | None = None
+    _walked: int = 0
 
     def states(self, faces: Ints) -> States:
         """The states of the layer's units on some of the new faces, (len(faces), units)."""
@@ -46,10 +47,13 @@ class Layer:
         return found
 
     def _cuts(self, faces: Ints) -> Bools:
-        """Which cuts are positive on some faces."""
-        if self._packed is None and 100 * len(faces) < len(self.parent):
-            return self._walk(faces)
+        """Which cuts are positive on some faces: found anew for a few, and kept for all where many are asked for."""
         if self._packed is None:
+            siblings = np.zeros(len(self.root), bool)
+            siblings[self.parent[faces]] = True
+            self._walked += int(np.count_nonzero(siblings[self.parent]))
+            if 10 * self._walked < len(self.parent):
+                return self._walk(faces)
             self._packed = np.packbits(self._walk(np.arange(len(self.parent))), axis=1)
         return np.unpackbits(self._packed[faces], axis=1, count=self.above.shape[1]).view(bool)
 
