@@ -27,6 +27,7 @@ from planted import (  # noqa: E402
     Forms,
     Lie,
     exact_form,
+    foreign_chord,
     honest,
     joined,
     pair_of,
@@ -357,3 +358,25 @@ def test_bogus_vertex_on_a_chord_where_another_face_folds_over() -> None:
 
     assert certified(net, dom, proposal) == truth
     assert lies
+
+
+@given(st.integers(0, 10**6), randoms)
+def test_no_chord_makes_a_vertex_look_nearer_than_it_is(number: int, random: Random) -> None:
+    """Crossings are misplaced, and chords that do not belong there claim to end at them."""
+    situation = situations()[number % len(situations())]
+    mesh, claim = situation.mesh, situation.claim
+    given = situation.known, situation.heights, situation.errors, situation.radius
+
+    def accuracy(new: Refinement) -> tuple[Any, Any]:
+        known, *numbers = given
+        new = placed(mesh, new)
+        points = slice(len(mesh.x), len(mesh.x) + len(new.edge))
+        return new.mesh.x[points], refined(known, mesh, new, *numbers).ball[points]
+
+    x, ball = accuracy(claim)
+    t = claim.t.clone()
+    t[random.randrange(len(t))] = random.random()
+    for _ in range(20):
+        claim = foreign_chord(claim, random)
+    moved, said = accuracy(claim._replace(t=t))
+    assert bool((said >= (torch.linalg.vector_norm(moved - x, dim=1) - ball) * (1 - 1e-9)).all())

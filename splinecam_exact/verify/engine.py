@@ -108,14 +108,19 @@ class Engine:
             nothing = torch.zeros((len(self.mesh.x), 0), dtype=torch.bool, device=self.device)
             self._repair(depth, new, self._record(new, nothing, step), every)
         self._watch("done", self.mesh.faces, -1)
+        self._limit(self.mesh.faces)
 
     def _watch(self, what: str, faces: int, half_edges: int) -> None:
         """Report progress; stop where a limit would be passed."""
         if self.progress:
             self.progress(f"{self.stage}: {what}", self.mesh.faces, max(faces, self.mesh.faces))
-        if self.max_cells is not None and faces > self.max_cells:
-            raise Undecided(f"more than {self.max_cells} cells: raise the limit, or take a smaller domain")
+        if not self.certified:  # what is proposed is the result
+            self._limit(faces)
         self._afford(half_edges * BYTES)
+
+    def _limit(self, cells: int) -> None:
+        if self.max_cells is not None and cells > self.max_cells:
+            raise Undecided(f"more than {self.max_cells} cells: raise the limit, or take a smaller domain")
 
     def _afford(self, size: int) -> None:
         if self.max_memory is not None and size > self.max_memory:
@@ -148,6 +153,7 @@ class Engine:
                 failed, decided = wrong(self.mesh, new, positive, changes, accuracy)
                 self.claims += decided
                 bad |= failed
+                self._limit(int((~bad[new.parent]).sum() + bad.sum()))
             else:
                 bad[:] = True
         record = self._record(new, positive[:, : heights.shape[1]], step)
@@ -318,6 +324,7 @@ class Engine:
             polygons,
             self.history.patterns(faces),
             len(self.dom.corners),
+            f"{self.stage}: exact repair",
             self.progress,
             self.max_cells,
         )

@@ -40,6 +40,7 @@ def recut(
     polygons: Sequence[Sequence[int]],
     patterns: Sequence[bytes],
     corners: int,
+    stage: str,
     progress: Progress | None,
     limit: int | None,
 ) -> Repaired:
@@ -48,7 +49,7 @@ def recut(
     The first `corners` points are corners of the domain, if the layer has groups (then all faces must be given).
     """
     dcel, mothers = _dcel(points, polygons, patterns, corners)
-    plans = split_edges(program, dcel, step, "exact repair", progress)
+    plans = split_edges(program, dcel, step, stage, progress)
     given = len(points)
     mother: dict[int, int] = {}
     for face, first in enumerate(dcel.edge):
@@ -60,7 +61,7 @@ def recut(
             mother[h] = at
     pieces = len(dcel.origin)
     starts = {h: f for f, first in enumerate(dcel.edge) for h in dcel.cycle(first)}
-    cut_faces(dcel, step, plans, "exact repair", progress, limit)
+    cut_faces(dcel, step, plans, stage, progress, limit)
 
     found = Repaired([primitive(p) for p in dcel.points], [], [], [], [], [], [])
     number: dict[Line, int] = {}
