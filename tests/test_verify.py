@@ -27,7 +27,8 @@ from planted import exact_form  # noqa: E402
 
 from splinecam_exact.verify import engine as engine_module  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
-from splinecam_exact.verify.values import Bent, Field, Linear, norms, spectral_norm  # noqa: E402
+from splinecam_exact.verify.rigor import norms, spectral_norm  # noqa: E402
+from splinecam_exact.verify.steps import Bent, Field, Linear  # noqa: E402
 
 CPU = torch.device("cpu")
 INFINITE = float("inf")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from splinecam_exact.fast.assemble import Refinement
 from splinecam_exact.fast.mesh import Mesh
-from splinecam_exact.verify.values import LERP, TINY, UNIT
+from splinecam_exact.verify.rigor import LERP, TINY, UNIT
 
 SLIGHT = 1 + 2.0**-20
 """Covers the rounding of the formulas here."""

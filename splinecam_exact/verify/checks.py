@@ -12,7 +12,7 @@ from torch import Tensor
 from splinecam_exact.fast.assemble import Refinement
 from splinecam_exact.fast.mesh import Mesh
 from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, cross, dot, length
-from splinecam_exact.verify.values import UNIT
+from splinecam_exact.verify.rigor import UNIT
 
 
 class Claims:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.fast.assemble import Refinement, unchanged
 from splinecam_exact.fast.crossings import edges_of, sign_changes
-from splinecam_exact.fast.mesh import Mesh, polygon_mesh
+from splinecam_exact.fast.mesh import Mesh
 from splinecam_exact.fast.propose import propose
 from splinecam_exact.kernel.errors import Undecided
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.network import Network
-from splinecam_exact.rounding import nearest
-from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, of_polygon, placed, refined
+from splinecam_exact.verify.accuracy import SLIGHT, placed, refined
 from splinecam_exact.verify.checks import sound, wrong
-from splinecam_exact.verify.exactly import Exactly
-from splinecam_exact.verify.history import History, Ints, Layer
+from splinecam_exact.verify.history import Layer
 from splinecam_exact.verify.live import Liveness
-from splinecam_exact.verify.repair import recut
-from splinecam_exact.verify.splice import Arrays, splice
-from splinecam_exact.verify.values import TINY, UNIT, Bent, Field, Largest, Linear, Values, chunk, compiled, corners_of
+from splinecam_exact.verify.mend import mend
+from splinecam_exact.verify.rigor import chunk
+from splinecam_exact.verify.state import State
+from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
 
 HOPELESS = 20
 """Where more than one sign in so many is doubtful, float64 is no help: the kernel cuts every face."""
@@ -51,8 +49,8 @@ class Report(NamedTuple):
     repaired: int
 
 
-class Engine:
-    """The mesh between layers, and all that is known of it. Without `certified`, claims are not checked."""
+class Engine(State):
+    """Cuts a domain by all layers of a network. Without `certified`, claims are not checked."""
 
     def __init__(
         self,
@@ -64,15 +62,9 @@ class Engine:
         max_cells: int | None = None,
         max_memory: int | None = None,
     ) -> None:
-        self.dom, self.certified, self.device = dom, certified, device
+        super().__init__(net, dom, device, certified)
         self.progress, self.max_cells, self.max_memory = progress, max_cells, max_memory
         self.stage = ""
-        x = corners_of(dom.corners, device)
-        self.mesh = polygon_mesh(x)
-        self.values = Values(compiled(net, dom, device), x, certified)
-        self.accuracy = of_polygon(x, self.values.radius)
-        self.exactly = Exactly(net, dom)
-        self.history = History()
         self.claims = self.wide = self.exact = self.repaired = self.cuts = 0
 
     @property
@@ -106,7 +98,7 @@ class Engine:
             new = unchanged(self.mesh, len(self.exactly.cut))
             every = torch.ones(self.mesh.faces, dtype=torch.bool, device=self.device)
             nothing = torch.zeros((len(self.mesh.x), 0), dtype=torch.bool, device=self.device)
-            self._repair(depth, new, self._record(new, nothing, step), every)
+            self._mend(depth, new, self._record(new, nothing, step), every)
         self._watch("done", self.mesh.faces, -1)
         self._limit(self.mesh.faces)
 
@@ -128,6 +120,11 @@ class Engine:
                 f"{self.stage} needs about {size / 2**30:.1f} GiB, max_memory is {self.max_memory / 2**30:.1f} GiB: "
                 "raise it, or take the domain in pieces (partition_pieces)"
             )
+
+    def _mend(self, depth: int, new: Refinement, record: Layer, bad: Tensor) -> None:
+        units = self.exactly.program.unit_steps()[depth]
+        self.repaired += int(bad.sum())
+        mend(self, units, new, record, bad, f"{self.stage}: exact repair", self.progress, self.max_cells)
 
     # -- one layer of units -------------------------------------------------------------------------------------------
 
@@ -161,7 +158,7 @@ class Engine:
         self._define(new, bad)
         self.accuracy = accuracy
         if bool(bad.any()):
-            self._repair(depth, new, record, bad)
+            self._mend(depth, new, record, bad)
         else:
             self.mesh = new.mesh
             self.history.layers.append(record)
@@ -226,7 +223,7 @@ class Engine:
         claimed = positive[doubtful[:, 0], doubtful[:, 1]].cpu().numpy()
         failed = np.zeros(len(self.mesh.x), bool)
         failed[pairs[(signs == 0) | ((signs > 0) != claimed), 0]] = True
-        bad[self.mesh.face()[self._tensor(failed)[self.mesh.origin]]] = True
+        bad[self.mesh.face()[self.tensor(failed)[self.mesh.origin]]] = True
         return bad
 
     def _extend(self, step: Bent, field: Field, new: Refinement, needed: set[int], bad: Tensor) -> None:
@@ -287,158 +284,6 @@ class Engine:
         units = positive.shape[1] // step.places if isinstance(step, Bent) else len(step.members)
         nothing = np.empty((0, units), np.min_scalar_type(step.states - 1))
         return Layer(units, parent, root, above, left, right, cut, np.full(fine.faces, -1), nothing)
-
-    # -- exact data ---------------------------------------------------------------------------------------------------
-
-    def some_face(self) -> Ints:
-        """For each vertex, a face with it."""
-        found = np.empty(len(self.mesh.x), np.int64)
-        found[self.mesh.origin.cpu().numpy()] = self.mesh.face().cpu().numpy()
-        return found
-
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-
-    # -- repair -------------------------------------------------------------------------------------------------------
-
-    def _repair(self, depth: int, new: Refinement, record: Layer, bad: Tensor) -> None:
-        """Let the kernel cut the bad faces, and put its parts in the place of the proposed ones."""
-        old, units = self.mesh, self.exactly.program.unit_steps()[depth]
-        failed = bad.cpu().numpy()
-        faces = np.flatnonzero(failed)
-        self.repaired += len(faces)
-        start, origin = old.start.cpu().numpy(), old.origin.cpu().numpy()
-        mothers = np.flatnonzero(np.repeat(failed, np.diff(start)))
-        sizes = np.diff(start)[faces]
-        vertices, local = np.unique(origin[mothers], return_inverse=True)
-        ends = np.cumsum(sizes)
-        owner = np.empty(len(vertices), np.int64)
-        owner[local] = np.repeat(faces, sizes)
-        points = self.exactly.places(vertices, owner, self.history.patterns)
-        corners = local.tolist()
-        polygons = [corners[b - s : b] for b, s in zip(ends.tolist(), sizes.tolist(), strict=True)]
-        made = recut(
-            self.exactly.program,
-            units,
-            points,
-            polygons,
-            self.history.patterns(faces),
-            len(self.dom.corners),
-            f"{self.stage}: exact repair",
-            self.progress,
-            self.max_cells,
-        )
-        fine = Arrays(
-            *(
-                t.cpu().numpy()
-                for t in (
-                    new.mesh.start,
-                    new.mesh.origin,
-                    new.mesh.twin,
-                    new.mesh.line,
-                    new.parent,
-                    new.old,
-                    new.forward,
-                )
-            )
-        )
-        shared = np.full(len(made.points), -1)
-        shared[: len(vertices)] = vertices
-        self._match(new, failed, made.origin, made.mother, made.sizes, mothers, shared)
-        first_line = len(self.exactly.cut)
-        result = splice(fine, failed, faces, mothers, made, shared, len(old.x), first_line)
-        arrays = result.arrays
-        line = np.where(arrays.line < 0, old.line.cpu().numpy()[np.maximum(arrays.old, 0)], arrays.line)
-
-        # history: good faces keep what they have, the others get their states from the kernel
-        kept = result.face >= 0
-        number = np.full(len(record.parent), -1)
-        number[result.face[kept]] = np.flatnonzero(kept)
-        inside = (number[record.left] >= 0) & (number[record.right] >= 0)
-        record.root = np.where(record.root < 0, -1, number[record.root])
-        record.left, record.right = number[record.left[inside]], number[record.right[inside]]
-        record.cut = record.cut[inside]
-        record.parent = arrays.parent
-        record.exact_row = np.where(kept, -1, -1 - result.face)
-        record.exact = np.array([list(units.states(p)) for p in made.patterns], record.exact.dtype).reshape(
-            -1, record.units
-        )
-        self.history.layers.append(record)
-
-        # vertices: those of the kernel are known exactly
-        exact = np.flatnonzero(result.exact >= 0)
-        chosen = self._tensor(np.maximum(result.vertex, 0))
-        renamed = np.full(len(new.mesh.x), -1)
-        renamed[result.vertex[result.vertex >= 0]] = np.flatnonzero(result.vertex >= 0)
-        known = {int(renamed[u]): point for u, point in self.exactly.points.items()}
-        known.update(
-            (int(v), made.points[k]) for v, k in zip(exact.tolist(), result.exact[exact].tolist(), strict=True)
-        )
-        self.exactly.points = known
-        self.exactly.lines = self.exactly.lines[np.maximum(result.vertex, 0)]
-        self.exactly.add_known_lines(made.lines)
-        x = new.mesh.x[chosen]
-        vertex = self._tensor(exact)
-        places = [(nearest(p[0], p[2]), nearest(p[1], p[2])) for p in (known[v] for v in exact.tolist())]
-        x[vertex] = torch.tensor(places, dtype=torch.float64, device=self.device).reshape(-1, 2)
-        close = 2 * UNIT * self.values.radius + TINY
-        near, ball = self.accuracy.near[chosen], self.accuracy.ball[chosen]
-        near[vertex], ball[vertex] = close, close
-        directions = [(nearest(b, max(abs(a), abs(b))), -nearest(a, max(abs(a), abs(b)))) for a, b, _ in made.lines]
-        direction = torch.tensor(directions, dtype=torch.float64, device=self.device).reshape(-1, 2)
-        slack = torch.full_like(direction[:, 0], 8 * UNIT)
-        self.accuracy = Accuracy(
-            near, ball, torch.cat([self.accuracy.direction, direction]), torch.cat([self.accuracy.slack, slack])
-        )
-        self.values.choose(chosen)
-        self.values.renew(vertex, x)
-        parts = (arrays.start, arrays.origin, arrays.twin, line)
-        self.mesh = Mesh(x, *(self._tensor(a) for a in parts))
-
-    def _match(
-        self,
-        new: Refinement,
-        failed: np.ndarray,
-        origin: list[int],
-        mother: list[int],
-        sizes: list[int],
-        mothers: Ints,
-        shared: Ints,
-    ) -> None:
-        """Which vertices of the kernel, on edges between a bad face and a good one, are which of the refinement's.
-
-        Both sides know exactly which cuts cross such an edge, and in which order.
-        """
-        old = self.mesh
-        twin, face = old.twin.cpu().numpy(), old.face().cpu().numpy()
-        rim = {m for m in mothers.tolist() if twin[m] >= 0 and not failed[face[twin[m]]]}
-        following: dict[tuple[int, int], int] = {}
-        at = 0
-        place = {int(m): k for k, m in enumerate(mothers)}
-        for size in sizes:
-            for k in range(at, at + size):
-                if mother[k] >= 0:
-                    following[mother[k], origin[k]] = origin[k + 1 if k + 1 < at + size else at]
-            at += size
-        before = self._rim(new, failed)
-        given = {int(v): k for k, v in enumerate(shared.tolist()) if v >= 0}
-        heads, origins = old.head().cpu().numpy(), old.origin.cpu().numpy()
-        for m in rim:
-            k, v, last = given[int(origins[m])], int(origins[m]), int(heads[m])
-            while v != last:
-                k, v = following[place[m], k], before[int(twin[m]), v]
-                if v != last:
-                    shared[k] = v
-            if k != given[last]:
-                raise RuntimeError("an edge is cut differently from its two sides")
-
-    def _rim(self, new: Refinement, failed: np.ndarray) -> dict[tuple[int, int], int]:
-        """Of the pieces of good faces' half-edges beside bad faces: (half-edge, head) -> origin."""
-        old, fine, bad = self.mesh, new.mesh, self._tensor(failed)
-        beyond = (old.twin >= 0) & bad[old.face()[old.twin]]
-        pieces = torch.nonzero((new.old >= 0) & beyond[new.old] & ~bad[new.parent[fine.face()]]).squeeze(1)
-        half_edges, heads, origins = (t.tolist() for t in (new.old[pieces], fine.head()[pieces], fine.origin[pieces]))
-        return {(h, head): origin for h, head, origin in zip(half_edges, heads, origins, strict=True)}
 
 
 def consistent(mesh: Mesh, new: Refinement) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from splinecam_exact.verify.values import Linear, Step
+from splinecam_exact.verify.steps import Linear, Step
 
 
 class Liveness:

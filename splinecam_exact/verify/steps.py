@@ -1,0 +1,242 @@
+"""The nodes of a network in float64, and rigorous bounds of what they lose.
+
+A vertex v of the mesh has float coordinates x_v near the true vertex. A *field* holds the values of one node of the
+network at all vertices, and three bounds (proofs/fast.md, section 3):
+
+- `error`: for every cell at v, the cell's affine form of the node, evaluated at x_v, is this close (2-norm);
+- `lipschitz`: no cell's form has a larger Jacobian (spectral norm);
+- `size`: a bound of the values' 2-norm;
+
+and per value, where it is known better: `rows_error` and `rows_lipschitz` for that value alone.
+
+The bounds hold for any order of summation, with or without fused multiply-add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from gmpy2 import mpq
+from torch import Tensor
+
+from splinecam_exact.arrays import ExactArray
+from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.network import Network
+from splinecam_exact.nodes import Affine, Max, Piecewise
+from splinecam_exact.rounding import nearest
+from splinecam_exact.verify.rigor import LERP, SAFE, TINY, UNIT, gamma, larger, norms, spectral_norm
+
+
+class Field:
+    """The values (V, n) of one node at all vertices, and the bounds described above.
+
+    `blocks` are the values of some vertices after another: a layer adds vertices without copying what is there.
+    """
+
+    def __init__(self, value: Tensor, error: float, lipschitz: float, size: float) -> None:
+        self.blocks = [value]
+        self.error, self.lipschitz, self.size = error, lipschitz, size
+        self.rows_error = torch.full_like(value[0], error)
+        self.rows_lipschitz = torch.full_like(value[0], lipschitz)
+
+    @property
+    def value(self) -> Tensor:
+        """The values at all vertices."""
+        if len(self.blocks) > 1:
+            self.blocks = [torch.cat(self.blocks)]
+        return self.blocks[0]
+
+    def loosen(self, factor: float, distance: float, more: float) -> None:
+        """Multiply the errors, and add what a point may move by, and more."""
+        self.error = (self.error * factor + self.lipschitz * distance + more) * SAFE
+        self.rows_error = (self.rows_error * factor + self.rows_lipschitz * distance + more) * SAFE
+
+    def settle(self, gap: float) -> None:
+        """Values have moved by up to `gap`, two at a vertex, onto breakpoints.
+
+        Another unit's value is on the wrong side of its breakpoint by no more than `gap` and the rounding of two
+        interpolations: room is made for twice that in the norm, which is what the change of slopes there can cost.
+        """
+        self.size += 2 * gap
+        self.loosen(1.0, 0.0, 2 * gap * (1 + self.width**0.5) + 8 * LERP * UNIT * self.size + TINY)
+
+    def widen(self, other: Field) -> None:
+        """Make the bounds hold for another field's values too."""
+        self.error, self.size = larger(self.error, other.error), larger(self.size, other.size)
+        self.rows_error = torch.maximum(self.rows_error, other.rows_error)
+
+    @property
+    def width(self) -> int:
+        """How many values there are at each vertex."""
+        return int(self.blocks[0].shape[1])
+
+    def fit(self, sizes: list[int]) -> None:
+        """Make blocks of these sizes."""
+        if [len(block) for block in self.blocks] != sizes:
+            self.blocks = list(self.value.split(sizes))
+
+
+class Linear:
+    """An affine node in float64: y = sum of x_i W_i^T + b."""
+
+    def __init__(self, sources: tuple[int, ...], weights: list[Tensor], bias: Tensor) -> None:
+        self.sources, self.weights, self.bias = sources, weights, bias
+        self.norms = [spectral_norm(w) if w.dim() == 2 else float(w.abs().max()) for w in weights]
+        self.sums = [float(norms(w.reshape(1, -1))) for w in weights]
+        self.rows = [norms(w) if w.dim() == 2 else w.abs() for w in weights]
+        self.offset = float(norms(bias.reshape(1, -1)))
+        fan_in = sum(w.shape[1] if w.dim() == 2 else 1 for w in weights)
+        self.rounding = gamma(fan_in + len(weights) + 6)  # with the rounding of weights that are no floats
+
+    def __call__(self, inputs: list[Tensor], out: Tensor | None = None) -> Tensor:
+        y = self.bias
+        for x, w in zip(inputs, self.weights, strict=True):
+            y = torch.addmm(y, x, w.T, out=out) if w.dim() == 2 else torch.addcmul(y, x, w, out=out)
+        return y
+
+    def bounds(self, inputs: list[Field]) -> tuple[float, float]:
+        """Bounds of the result's error and Jacobian."""
+        size = sum(s * f.size for s, f in zip(self.sums, inputs, strict=True)) + self.offset
+        passed = sum(s * f.error for s, f in zip(self.norms, inputs, strict=True))
+        steep = sum(s * f.lipschitz for s, f in zip(self.norms, inputs, strict=True))
+        return (passed + self.rounding * size + self._lost(inputs)) * SAFE, steep * SAFE + TINY
+
+    def _lost(self, inputs: list[Field]) -> float:
+        """What underflow can lose: of a product, less than TINY times 1 or either factor."""
+        return TINY * (1 + sum(self.sums) + sum(f.size for f in inputs))
+
+    def rows_bounds(self, inputs: list[Field]) -> tuple[Tensor, Tensor]:
+        """The same for each value alone."""
+        error = self.rounding * self.bias.abs() + self._lost(inputs)
+        steep = torch.zeros_like(error)
+        for rows, field in zip(self.rows, inputs, strict=True):
+            error = error + rows * ((field.error + self.rounding * field.size) * SAFE)
+            steep = steep + rows * field.lipschitz
+        return error * SAFE, steep * SAFE + TINY
+
+
+class Bent:
+    """A node of piecewise linear units in float64."""
+
+    def __init__(self, source: int, breakpoints: Tensor, slopes: Tensor, anchor: Tensor) -> None:
+        self.sources = (source,)
+        self.breakpoints, self.slopes, self.anchor = breakpoints, slopes, anchor
+        self.relu = bool((breakpoints == 0).all()) and torch.equal(slopes, torch.tensor([[0.0, 1.0]]).to(slopes))
+        self.relu = self.relu and bool((anchor == 0).all())
+        self.steepest = float(slopes.abs().max())
+
+    @property
+    def states(self) -> int:
+        """How many states each unit has."""
+        return 2 * self.places + 1
+
+    @property
+    def places(self) -> int:
+        """How many breakpoints each unit has."""
+        return int(self.breakpoints.shape[1])
+
+    def heights(self, x: Tensor) -> Tensor:
+        """The input minus each breakpoint, (V, n * m): cut unit * m + breakpoint."""
+        if self.breakpoints.shape[1] == 1 and not bool(self.breakpoints.any()):
+            return x
+        return (x.unsqueeze(2) - self.breakpoints).flatten(1)
+
+    def breakpoint(self, cuts: Tensor) -> tuple[Tensor, Tensor]:
+        """The unit and the breakpoint of each of some cuts."""
+        units = torch.div(cuts, self.places, rounding_mode="floor")
+        return units, self.breakpoints[units % len(self.breakpoints), cuts - units * self.places]
+
+    def __call__(self, inputs: list[Tensor]) -> Tensor:
+        x = inputs[0]
+        if self.relu:
+            return x.clamp(min=0)
+        y = self.anchor + self.slopes[:, 0] * (x - self.breakpoints[:, 0]).clamp(max=0)
+        for k in range(self.breakpoints.shape[1]):
+            low = self.breakpoints[:, k]
+            high = self.breakpoints[:, k + 1] if k + 1 < self.breakpoints.shape[1] else None
+            y = y + self.slopes[:, k + 1] * (torch.clamp(x, low, high) - low)
+        return y
+
+    def bounds(self, inputs: list[Field]) -> tuple[float, float]:
+        """Bounds of the result's error and Jacobian."""
+        (field,) = inputs
+        if self.relu:
+            return field.error, field.lipschitz
+        pieces, width = self.slopes.shape[1], field.width
+        reach = field.size + width**0.5 * float(self.breakpoints.abs().max())
+        size = width**0.5 * float(self.anchor.abs().max()) + 2 * pieces * self.steepest * reach
+        error = self.steepest * (field.error + 4 * UNIT * reach) + gamma(pieces + 8) * size
+        return (error + TINY * (1 + size + self.steepest)) * SAFE, self.steepest * field.lipschitz * SAFE + TINY
+
+    def cut_bounds(self, field: Field) -> tuple[Tensor, Tensor]:
+        """For each cut, how far `heights` may be from the true heights, and how steep these may be."""
+        error, steep = (t.repeat_interleave(self.places) for t in (field.rows_error, field.rows_lipschitz))
+        shift = 2 * UNIT * (field.size + 2 * float(self.breakpoints.abs().max())) + TINY
+        return (error + shift) * SAFE, steep * SAFE
+
+
+class Largest:
+    """A node of maxima over groups in float64."""
+
+    def __init__(self, source: int, groups: tuple[tuple[int, ...], ...], device: torch.device) -> None:
+        self.sources = (source,)
+        most = max(map(len, groups))
+        self.members = torch.tensor([[*g, *(g[:1] * (most - len(g)))] for g in groups], device=device)
+        self.states = 1 << most
+        self.repeats = max(np.bincount([j for g in groups for j in g])) ** 0.5
+
+    def __call__(self, inputs: list[Tensor]) -> Tensor:
+        return inputs[0][:, self.members].amax(2)
+
+    def bounds(self, inputs: list[Field]) -> tuple[float, float]:
+        """Bounds of the result's error and Jacobian: a member may be in several groups."""
+        return inputs[0].error * self.repeats * SAFE, inputs[0].lipschitz * self.repeats * SAFE + TINY
+
+
+Step = Linear | Bent | Largest
+
+
+def floats(array: ExactArray, device: torch.device) -> Tensor:
+    """The float64 nearest to each entry."""
+    if array.floats is not None:
+        return torch.from_numpy(np.array(array.floats)).to(device)
+    den, numerators = array.numerators()
+    flat = np.array([nearest(n, den) for n in numerators])
+    return torch.from_numpy(flat.reshape(array.shape)).to(device)
+
+
+def compiled(net: Network, dom: Polygon | Slice, device: torch.device) -> list[Step]:
+    """The nodes of a network, node 1 first; on a slice, the slice's affine map is put before them.
+
+    Node 0 is the point in slice coordinates; with a slice, the network's own nodes are numbered from 1 on after it. So
+    they are where units read the point itself: a copy of it can be put on a breakpoint.
+    """
+    steps: list[Step] = []
+    shift = 1
+    if isinstance(dom, Slice):
+        basis = np.array([[nearest(q.numerator, q.denominator) for q in v] for v in dom.basis])
+        origin = np.array([nearest(q.numerator, q.denominator) for q in dom.origin])
+        steps.append(Linear((0,), [torch.from_numpy(basis.T.copy()).to(device)], torch.from_numpy(origin).to(device)))
+    elif any(not isinstance(node, Affine) and node.source == 0 for node in net.nodes):
+        zero = torch.zeros(2, dtype=torch.float64, device=device)
+        steps.append(Linear((0,), [zero + 1], zero))
+    else:
+        shift = 0
+    for node in net.nodes:
+        if isinstance(node, Affine):
+            weights = [floats(w, device) for w in node.weights]
+            steps.append(Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device)))
+        elif isinstance(node, Piecewise):
+            arrays = (floats(a, device) for a in (node.breakpoints, node.slopes, node.anchor))
+            steps.append(Bent(node.source + shift, *arrays))
+        elif isinstance(node, Max):
+            steps.append(Largest(node.source + shift, node.groups, device))
+    return steps
+
+
+def corners_of(corners: Iterable[tuple[mpq, mpq]], device: torch.device) -> Tensor:
+    """The float64 points nearest to some exact ones."""
+    pairs = [(nearest(x.numerator, x.denominator), nearest(y.numerator, y.denominator)) for x, y in corners]
+    return torch.tensor(pairs, dtype=torch.float64, device=device)
