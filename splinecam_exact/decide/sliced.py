@@ -102,9 +102,13 @@ class RowGroup:
         found = np.zeros((cells, 3, self._room(x, low), len(self.weights)))
         size = max(1, CACHED // len(self.weights))
         for start in range(0, cells, size):
-            data = x.data[start : start + size]
-            flat = data.reshape(len(data) * 3, digits * width)
-            self._carry(x, low, found[start : start + size], flat, self.weights, slice(None))
+            data, weights = x.data[start : start + size], self.weights
+            used = data.any(axis=(0, 1, 2))
+            if not used.all():  # after a ReLU, a third of the values may be 0 on all of these cells
+                data = data[..., used]
+                weights = weights.reshape(-1, width)[:, used].reshape(len(weights), data.shape[3] * self.slices)
+            flat = data.reshape(len(data) * 3, digits * data.shape[3])
+            self._carry(Block(data, x.low), low, found[start : start + size], flat, weights, slice(None))
         return trimmed(found)
 
     def some(self, x: Block, low: int, cells: Ints, rows: Ints) -> Floats:
