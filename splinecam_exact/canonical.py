@@ -123,6 +123,10 @@ class Renumbered(Geometry):
         """The states of all units on some faces."""
         return self._old.state_rows(self._faces[faces])
 
+    def first_states(self, faces: Ints, units: int) -> States:
+        """The states of the first units, as the old ones."""
+        return self._old.first_states(self._faces[faces], units)
+
 
 def _breadth_first(dcel: HalfEdges, starts: Ints, first: int) -> Ints:
     """For each face in turn, from that of half-edge `first` on, the half-edge by which it is reached."""

@@ -32,7 +32,7 @@ START = f'{{"format":"{FORMAT}","version":{VERSION},'
 """What a text of version 2, and nothing else, begins with."""
 
 MAX_DIGITS = 20
-CHUNK = 1024
+CHUNK = 4096
 """The vertices of so many cells are asked for together."""
 
 Locate = Callable[[Sequence[int]], Sequence[Vertex]]

@@ -79,9 +79,7 @@ def _cuts(geometry: Geometry, program: Program, edges: Ints) -> Ints:
     first = np.cumsum([0, *sizes])
     dcel = geometry.half_edges
     for some in chunks(np.arange(len(edges)), max(1, CHUNK // len(units))):
-        left, right = (
-            geometry.state_rows(dcel.face[h])[:, : len(units)] for h in (edges[some], dcel.twin[edges[some]])
-        )
+        left, right = (geometry.first_states(dcel.face[h], len(units)) for h in (edges[some], dcel.twin[edges[some]]))
         unit = (left != right).argmax(axis=1)
         low = np.minimum(left, right)[np.arange(len(some)), unit].astype(np.int64)
         differ = (left != right)[np.arange(len(some)), unit]

@@ -81,6 +81,10 @@ class Geometry(ABC):
     def state_rows(self, faces: Ints) -> States:
         """The states of all units on some faces, a new array of shape (len(faces), units)."""
 
+    def first_states(self, faces: Ints, units: int) -> States:
+        """The states of the first so many units. A subclass may know them better than by all states."""
+        return self.state_rows(faces)[:, :units]
+
     def point(self, vertex: int) -> Point:
         """One exact vertex."""
         return self.points[vertex]

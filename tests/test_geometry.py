@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import splinecam_exact as sx
 from splinecam_exact import geometry
+from splinecam_exact.canonical import canonical
 from splinecam_exact.geometry import FloatGeometry, ListGeometry, Polygons, cells_of, pattern_of, states_of
 from splinecam_exact.half_edges import half_edges
 from splinecam_exact.kernel import program as kernel
@@ -44,6 +45,13 @@ def test_base_is_the_last_of_the_earlier_neighbours(plain: PlainNetwork) -> None
     for face, cell in enumerate(part.cells):
         neighbours = {f for pair in pairs if face in pair for f in pair}
         assert cell.base == max((f for f in neighbours if f < face), default=face - 1)
+
+
+@given(networks, st.sampled_from(["certified", "rational"]), st.integers(0, 9))
+def test_first_states_are_the_first_of_all_states(plain: PlainNetwork, mode: str, units: int) -> None:
+    part = canonical(sx.partition(plain.network(), plain.domain(), mode))
+    faces = np.arange(len(part.faces))[::-1]
+    assert np.array_equal(part.geometry.first_states(faces, units), part.states[faces, :units])
 
 
 @given(networks, st.integers(1, 40))

@@ -60,6 +60,13 @@ class MeshGeometry(Geometry):
         """The states of all units on some faces."""
         return self._history.all_states(faces)
 
+    def first_states(self, faces: Ints, units: int) -> States:
+        """The states of the first units: where these are in one layer, the others are left alone."""
+        layers = self._history.layers
+        if not layers or layers[0].units < units:
+            return super().first_states(faces, units)
+        return layers[0].states(self._history.ancestors(faces)[0])[:, :units]
+
 
 def speculate(
     net: Network,
