@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from functools import lru_cache
 
-from splinecam_exact.kernel.evaluation import Evaluate, Values, evaluate
+from splinecam_exact.kernel.evaluation import Evaluate, Values, alike, evaluate
 from splinecam_exact.kernel.program import Program
 from splinecam_exact.kernel.rational import Point
 
@@ -25,17 +25,21 @@ def pooled(executor: Executor, program: Program) -> Evaluate:
     data = pickle.dumps(program)
 
     def run(program: Program, points: Sequence[Point], tick: Callable[[], object]) -> Iterator[Values]:
-        parts = [points[k : k + PART] for k in range(0, len(points), PART)]
+        order = sorted(range(len(points)), key=lambda v: alike(points[v]))
+        parts = [[points[v] for v in order[k : k + PART]] for k in range(0, len(points), PART)]
+        values: list[Values] = []
         futures: list[Future[list[Values]]] = []
         with suppress(BrokenExecutor):
             futures += (executor.submit(_evaluate, data, part) for part in parts)
         try:
             for k, part in enumerate(parts):
                 found = _result(futures[k], tick) if k < len(futures) else None
-                yield from evaluate(program, part, tick) if found is None else found
+                values += evaluate(program, part, tick) if found is None else found
         finally:
             for future in futures:
                 future.cancel()
+        found_at = dict(zip(order, values, strict=True))
+        return (found_at[v] for v in range(len(points)))
 
     return run
 

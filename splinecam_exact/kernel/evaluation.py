@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gmpy2 import mpz, pack, unpack
+from gmpy2 import mpq, mpz, pack, unpack
 
 from splinecam_exact.kernel.program import PieceUnit, Program, RowStep
 from splinecam_exact.kernel.rational import Point
 
-BATCH, BATCH_BITS = 512, 1 << 17
+BATCH, BATCH_BITS = 512, 1 << 16
 """At most so many points are evaluated together, packed into integers of about so many bits."""
 
 
@@ -27,17 +27,22 @@ Evaluate = Callable[[Program, Sequence[Point], Callable[[], object]], Iterable[V
 
 
 def evaluate(program: Program, points: Sequence[Point], tick: Callable[[], object]) -> Iterator[Values]:
-    """Evaluate the network exactly at every point; points of similar size together, for slots of their size."""
+    """Evaluate the network exactly at every point; those that are alike together."""
     sizes = [max(map(abs, point)).bit_length() for point in points]
-    order = sorted(range(len(points)), key=sizes.__getitem__)
+    order = sorted(range(len(points)), key=lambda v: alike(points[v]))
     growth = program.bound([mpz(1), mpz(1)], mpz(1)).bit_length()
     found: dict[int, Values] = {}
     while len(found) < len(order):
         tick()
-        width = growth + sizes[order[min(len(found) + BATCH - 1, len(order) - 1)]] + 2
+        width = growth + max(sizes[v] for v in order[len(found) : len(found) + BATCH]) + 2
         batch = order[len(found) : len(found) + max(1, min(BATCH, BATCH_BITS // width))]
         found.update(zip(batch, _Batch([points[v] for v in batch], width).run(program), strict=True))
     return (found[v] for v in range(len(points)))
+
+
+def alike(point: Point) -> tuple[int, mpq]:
+    """To sort by: of one size, slots are as wide as most of them need; and at neighbours more units are off at all."""
+    return max(map(abs, point)).bit_length() // 64, mpq(point[0], point[2])
 
 
 class _Batch:
