@@ -57,9 +57,10 @@ def _leaving(geometry: Geometry, corner: Point) -> int:
     dcel = geometry.half_edges
     rim = dcel.twin[dcel.face == OUTER]
     if geometry.slack:  # then exact points are not at hand: ask for those only that can be it
-        x, y, w = corner
-        far = np.abs(geometry.coordinates[dcel.origin[rim]] - (nearest(x, w), nearest(y, w))).max(axis=1)
-        rim = rim[far <= 2 * geometry.slack + SLIGHT * max(abs(nearest(x, w)), abs(nearest(y, w)))]
+        x, y = nearest(corner[0], corner[2]), nearest(corner[1], corner[2])
+        with np.errstate(invalid="ignore"):  # beyond float64: inf - inf, which excludes nothing
+            far = np.abs(geometry.coordinates[dcel.origin[rim]] - (x, y)).max(axis=1)
+        rim = rim[~(far > 2 * geometry.slack + SLIGHT * max(abs(x), abs(y)))]
     return int(rim[places_of(geometry, dcel.origin[rim]).index(corner)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -12,20 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splinecam_exact import Network, square
-from splinecam_exact.decide import Decider, Stages, decider, evaluate, plan, sliced
+from splinecam_exact.decide import RELATIVE, Decider, Stages, decider, evaluate, maps, plan, sliced
 from splinecam_exact.decide.digits import from_digits, split, to_digits
 from splinecam_exact.decide.plan import Plan, Precision
 from splinecam_exact.domain import Slice
+from splinecam_exact.kernel.dcel import line_through
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.kernel.program import Affine, Max, Op, PieceUnit, Piecewise, Program, UnitStep
+from splinecam_exact.kernel.rational import homogeneous
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
 
 Form = tuple[mpz, mpz, mpz]
 ZERO, ONE = mpz(0), mpz(1)
 
 more = settings(max_examples=3 * settings.default.max_examples)
-SQUARE = square(1).corners
+SIDES = [line_through(homogeneous(*p), homogeneous(*q)) for p, q in pairwise([*square(1).corners, (-1, -1)])]
 
 # -- programs and cells -----------------------------------------------------------------------------------------------
 
@@ -120,14 +122,17 @@ class Reference:
     def line(self, cell: int, line: int) -> Form:
         if line >= 0:
             return self.cut(cell, line)
-        p, q = SQUARE[-1 - line], SQUARE[-line % len(SQUARE)]
-        a, b = p[1] - q[1], q[0] - p[0]
-        c = -(a * p[0] + b * p[1])
-        return mpz(a), mpz(b), mpz(c)
+        return SIDES[-1 - line]
 
-    def determinant(self, cell: int, lines: Sequence[int]) -> int:
-        (a, b, c), (d, e, f), (g, h, i) = (self.line(cell, line) for line in lines)
-        return sign(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
+    def meeting(self, cell: int, lines: Sequence[int]) -> int:
+        (a, b, c), one, other = (self.line(cell, line) for line in lines)
+        x, y, w = crossed(one, other)
+        return sign(a * x + b * y + c * w) * sign(w)
+
+
+def crossed(one: Form, other: Form) -> Form:
+    (a, b, c), (d, e, f) = one, other
+    return b * f - c * e, c * d - a * f, a * e - b * d
 
 
 def parallel(first: Form, second: Form) -> bool:
@@ -138,7 +143,7 @@ def parallel(first: Form, second: Form) -> bool:
 
 
 def decided(program: Program, digits: Sequence[int] | None = None) -> Decider:
-    return Decider(program, SQUARE, digits=digits)
+    return Decider(program, digits=digits)
 
 
 def lowered(network: PlainNetwork) -> Program:
@@ -429,6 +434,86 @@ def test_planted_errors_in_the_bound_are_found(name: str, monkeypatch: pytest.Mo
     assert outside(program, patterns, 3) > 0
 
 
+# -- maps in float64 ---------------------------------------------------------------------------------------------------
+
+
+def far_off(program: Program, patterns: Sequence[bytes], digits: Sequence[int] | None) -> int:
+    """How many coefficients of the maps of all steps are not where they are said to be."""
+    reference, engine = Reference(program, patterns), decided(program, digits)
+    ends = [step.first for step in program.steps] + [len(program.denominator)]
+    steps = range(len(program.steps) + 1)
+    seen: list[int] = []
+    wrong = 0
+    for cells, values, loss in engine.maps(patterns, steps):
+        seen += cells.tolist()
+        for n, (first, stop) in enumerate(pairwise([0, *ends])):
+            assert values[n].shape == (len(cells), 3, stop - first)
+            for row, cell in zip(values[n], cells.tolist(), strict=True):
+                for k in range(stop - first):
+                    room = mpq(float(loss[n][k])) + mpq(1, 1 << 980)
+                    for found, true in zip(row[:, k].tolist(), reference.cells[cell][first + k], strict=True):
+                        if np.isfinite(found):
+                            off = abs(mpq(found) - mpq(true, program.denominator[first + k]))
+                            wrong += off > mpq(RELATIVE) * abs(mpq(found)) + room
+    assert sorted(seen) == list(range(len(patterns)))
+    return wrong
+
+
+@more
+@given(st.data(), any_programs, st.sampled_from([None, (), (1,), (2, 4)]))
+def test_maps_are_as_close_as_they_say(data: st.DataObject, program: Program, digits: tuple[int, ...] | None) -> None:
+    assert far_off(program, data.draw(patterns_of(program)), digits) == 0
+
+
+@pytest.mark.parametrize("digits", [None, (), (1,), (3,)])
+def test_maps_of_networks(digits: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = network_of([2, 7, 7, 7, 1], 3)
+    patterns = walk(program, 30)
+    assert far_off(program, patterns, digits) == 0
+    monkeypatch.setattr(maps, "MEMORY", 1)
+    monkeypatch.setattr(maps, "CLOSE", 2.0**200)
+    assert far_off(program, patterns, digits) == 0
+
+
+def test_planted_errors_in_the_maps_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = network_of([2, 7, 7, 7, 1], 3)
+    patterns = walk(program, 30)
+    monkeypatch.setattr(maps, "CLOSE", 2.0**200)
+    with monkeypatch.context() as patch:
+        patch.setattr(maps, "_loss", lambda plan, precision, step: np.zeros(plan.counts[step]))
+        assert far_off(program, patterns, (1,)) > 0
+    assert far_off(program, patterns, (1,)) == 0
+
+
+@given(st.data(), any_programs, st.sampled_from([None, (), (1,), (2, 4)]))
+def test_enclosed_lines_are_as_close_as_they_say(
+    data: st.DataObject, program: Program, digits: tuple[int, ...] | None
+) -> None:
+    patterns = data.draw(patterns_of(program))
+    reference = Reference(program, patterns)
+    if not reference.cuts:
+        return
+    cell, cut = st.integers(0, len(patterns) - 1), st.integers(0, len(reference.cuts) - 1)
+    requests = data.draw(st.lists(st.tuples(cell, cut), min_size=1, max_size=12))
+    which, cuts = np.array(requests, np.int64).T
+    for (k, t), (form, radius) in zip(
+        requests, decided(program, digits).enclosures(patterns, cuts, which), strict=True
+    ):
+        most = max(map(abs, form[:2]))
+        assert radius == 0 or radius << 80 <= most
+        assert radius or parallel(form, reference.cut(k, t))
+        # so there is a factor > 0 that takes the true form to within the radius
+        a, b, c = reference.cut(k, t)
+        low, high = mpq(0), mpq(10**400)
+        for true, near in zip((a, b, c), form, strict=True):
+            if true:
+                ends = sorted(mpq(near + r, true) for r in (-radius, radius))
+                low, high = max(low, ends[0]), min(high, ends[1])
+            else:
+                assert abs(near) <= radius
+        assert low <= high
+
+
 # -- signs ------------------------------------------------------------------------------------------------------------
 
 few = st.integers(-4, 4).map(mpz)
@@ -440,15 +525,18 @@ lines_near = st.tuples(st.tuples(few, few, few), radii, st.tuples(*[st.sampled_f
 @settings(max_examples=50 * settings.default.max_examples)
 @given(st.tuples(lines_near, lines_near, lines_near), st.tuples(few, few, few.map(abs)))
 def test_no_line_within_the_radii_has_another_sign(near: tuple[tuple[Form, mpz, Form], ...], point: Form) -> None:
-    middle = [decider.Line(form, radius) for form, radius, _ in near]
+    middle = [decider.Enclosure(form, radius) for form, radius, _ in near]
     true = [tuple(v + s * radius for v, s in zip(form, moves, strict=True)) for form, radius, moves in near]
     (a, b, c), (d, e, f), (g, h, i) = true
     determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
     assert decider._determinant(*middle) in (None, sign(determinant))
     x, y, w = point
+    turn = sign(d * h - e * g)
+    assert decider._crossing(*middle[1:]) in (None, turn)
+    assert decider._at_meeting(*middle) in (None, sign(determinant) * turn)
     assert decider._height(middle[0], (x, y, w + 1)) in (None, sign(a * x + b * y + c * (w + 1)))
     if not any(line.radius for line in middle):
-        assert decider._determinant(*middle) is not None
+        assert decider._at_meeting(*middle) is not None
         assert decider._height(middle[0], point) is not None
 
 
@@ -457,17 +545,15 @@ stages = st.sampled_from([None, (), (1,), (2, 3), (4,), (1, 100)])
 
 @more
 @given(st.data(), any_programs, stages)
-def test_determinants_have_the_exact_sign(
-    data: st.DataObject, program: Program, digits: tuple[int, ...] | None
-) -> None:
+def test_signs_at_meetings_are_exact(data: st.DataObject, program: Program, digits: tuple[int, ...] | None) -> None:
     patterns = data.draw(patterns_of(program))
     reference = Reference(program, patterns)
-    line = st.integers(-len(SQUARE), max(-1, len(reference.cuts) - 1))
+    line = st.integers(-len(SIDES), max(-1, len(reference.cuts) - 1))
     cell = st.integers(0, len(patterns) - 1)
     requests = data.draw(st.lists(st.tuples(cell, line, line, line), min_size=1, max_size=12))
     which, *lines = np.array(requests, np.int64).T
-    signs, counts = decided(program, digits).determinants(patterns, np.stack(lines, 1), which)
-    assert signs.tolist() == [reference.determinant(cell, three) for cell, *three in requests]
+    signs, counts = decided(program, digits).meetings(patterns, np.stack(lines, 1), which, SIDES)
+    assert signs.tolist() == [reference.meeting(cell, three) for cell, *three in requests]
     assert signs.dtype == np.int8
     assert sum(counts) == len(requests)
     assert digits != () or counts.wide == 0
@@ -514,8 +600,8 @@ def test_lines_that_all_but_meet(digits: tuple[int, ...] | None, scale: mpq) -> 
         offsets = [-(a * x + b * y + c * z) * (1 + shift * (k == 2)) for k, (a, b, c) in enumerate(rows)]
         program = Network.from_layers([first, second, (rows, offsets, "relu")]).program()
         pattern = program.pattern([mpq(0), mpq(0)])
-        expected = Reference(program, [pattern]).determinant(0, (6, 7, 8))
-        signs, counts = decided(program, digits).determinants([pattern], np.array([[6, 7, 8]]), np.array([0]))
+        expected = Reference(program, [pattern]).meeting(0, (6, 7, 8))
+        signs, counts = decided(program, digits).meetings([pattern], np.array([[6, 7, 8]]), np.array([0]))
         assert signs.tolist() == [expected]
         assert (expected == 0) == (shift == 0)
         if shift and digits is not None:
@@ -528,8 +614,8 @@ def test_deep_networks_are_decided_by_the_wide_stage() -> None:
     reference = Reference(program, patterns)
     random = np.random.default_rng(0)
     lines = np.array([random.choice(16, 3, replace=False) + len(reference.cuts) - 16 for _ in patterns])
-    signs, counts = decided(program).determinants(patterns, lines, np.arange(len(patterns)))
-    assert signs.tolist() == [reference.determinant(cell, three) for cell, three in enumerate(lines.tolist())]
+    signs, counts = decided(program).meetings(patterns, lines, np.arange(len(patterns)))
+    assert signs.tolist() == [reference.meeting(cell, three) for cell, three in enumerate(lines.tolist())]
     assert counts.wide >= 36
     assert sum(counts) == 40
 
@@ -540,10 +626,10 @@ def test_answers_do_not_depend_on_how_requests_are_grouped(monkeypatch: pytest.M
     random = np.random.default_rng(1)
     lines, which = random.integers(-4, 24, (200, 3)), random.integers(0, 9, 200)
     for digits in [(), (2,), (99,)]:
-        expected, counts = decided(program, digits).determinants(patterns, lines, which)
+        expected, counts = decided(program, digits).meetings(patterns, lines, which, SIDES)
         with monkeypatch.context() as patch:
             patch.setattr(decider, "REQUESTS", 7)
-            found, again = decided(program, digits).determinants(patterns, lines, which)
+            found, again = decided(program, digits).meetings(patterns, lines, which, SIDES)
         assert (found == expected).all()
         assert again == counts
         assert sum(counts) == 200
@@ -556,15 +642,15 @@ def test_planted_errors_in_the_radius_give_wrong_signs(monkeypatch: pytest.Monke
     patterns = walk(program, 60)
     random = np.random.default_rng(0)
     lines, which = random.integers(64, 96, (60, 3)), np.arange(60)
-    expected, _ = decided(program, ()).determinants(patterns, lines, which)
-    found, counts = decided(program, (1,)).determinants(patterns, lines, which)
+    expected, _ = decided(program, ()).meetings(patterns, lines, which, SIDES)
+    found, counts = decided(program, (1,)).meetings(patterns, lines, which, SIDES)
     assert (found == expected).all()
     assert counts.exact > 50
     true = Plan.truncated
     monkeypatch.setattr(
         Plan, "truncated", lambda plan, digits: Precision(true(plan, digits).low, plan.exactly().radius)
     )
-    found, counts = decided(program, (1,)).determinants(patterns, lines, which)
+    found, counts = decided(program, (1,)).meetings(patterns, lines, which, SIDES)
     assert (found != expected).any()
     assert counts.exact == 0
 
@@ -587,7 +673,7 @@ RELUS = Network.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1], [1, -1]], [0,
 )
 def test_what_does_not_exist_is_refused(pattern: bytes, lines: tuple[int, int, int], which: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        decided(RELUS).determinants([pattern], np.array([lines]), np.array([which]))
+        decided(RELUS).meetings([pattern], np.array([lines]), np.array([which]), SIDES)
 
 
 def test_cuts_and_values_that_do_not_exist_are_refused() -> None:
@@ -601,34 +687,33 @@ def test_cuts_and_values_that_do_not_exist_are_refused() -> None:
     with pytest.raises(InputError, match="no pattern 0"):
         decided(RELUS).values([], np.array([0]), one)
     with pytest.raises(InputError, match="3 inputs, not 2"):
-        Decider(Program(3, [], [0]), SQUARE)
+        Decider(Program(3, [], [0]))
 
 
 def test_nothing_asked_nothing_answered() -> None:
     none = np.zeros(0, np.int64)
-    signs, counts = decided(RELUS).determinants([], np.zeros((0, 3), np.int64), none)
+    signs, counts = decided(RELUS).meetings([], np.zeros((0, 3), np.int64), none)
     assert (len(signs), counts) == (0, Stages(0, 0))
     assert decided(RELUS).forms([], none, none) == []
     signs, counts = decided(RELUS).heights([], none, [], none)
     assert (len(signs), counts) == (0, Stages(0, 0))
 
 
-def test_sides_of_the_domain_alone() -> None:
-    signs, counts = decided(RELUS).determinants(
-        [b""], np.array([[-1, -2, -3], [-1, -3, -2], [-1, -1, -3]]), np.zeros(3, np.int64)
-    )
-    assert signs.tolist() == [1, -1, 0]
-    assert counts == Stages(0, 3)
+def test_known_lines_alone() -> None:
+    lines = [[-1, -2, -3], [-1, -3, -2], [-1, -1, -4], [-2, -1, -3]]
+    signs, counts = decided(RELUS).meetings([b""], np.array(lines), np.zeros(4, np.int64), SIDES)
+    assert signs.tolist() == [1, 1, 0, 0]  # the first and the third side are parallel
+    assert counts == Stages(0, 4)
 
 
 def test_progress_is_told_and_may_interrupt() -> None:
     seen: list[tuple[str, int, int]] = []
     patterns = [b"\2\2", b"\0\2", b"\0\0"]
-    Decider(RELUS, SQUARE, progress=lambda *told: seen.append(told)).forms(patterns, np.full(3, 2), np.arange(3))
+    Decider(RELUS, progress=lambda *told: seen.append(told)).forms(patterns, np.full(3, 2), np.arange(3))
     assert seen[-1][1:] == (3, 3)
 
     def interrupt(*told: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Decider(RELUS, SQUARE, progress=interrupt).forms(patterns, np.full(3, 2), np.arange(3))
+        Decider(RELUS, progress=interrupt).forms(patterns, np.full(3, 2), np.arange(3))

@@ -237,3 +237,10 @@ def cycle(polygon: Sequence[tuple[mpq, mpq]]) -> tuple[tuple[mpq, mpq], ...]:
     """The corners from the least one on."""
     first = polygon.index(min(polygon))
     return (*polygon[first:], *polygon[:first])
+
+
+@pytest.mark.parametrize("size", [10**400, Fraction(1, 10**400)])
+def test_canonical_numbering_of_a_domain_beyond_floats(size: int | Fraction) -> None:
+    net = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])])
+    part = sx.partition(net, sx.square(size))
+    assert canonical(part).counts() == part.counts() == {"A": 4, "L": 4, "P": 4, "V": 9, "E": 12}

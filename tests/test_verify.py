@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from gmpy2 import mpz
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import splinecam_exact as sx
+from splinecam_exact.decide import Enclosure
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Piecewise
@@ -27,6 +29,7 @@ from planted import exact_form  # noqa: E402
 
 from splinecam_exact.verify import engine as engine_module  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
+from splinecam_exact.verify.refresh import _direction, _meeting, refresh  # noqa: E402
 from splinecam_exact.verify.rigor import norms, spectral_norm  # noqa: E402
 from splinecam_exact.verify.steps import Bent, Field, Linear  # noqa: E402
 
@@ -155,6 +158,52 @@ def test_certified_is_rational_whatever_reads_what(name: str) -> None:
     assert_certified_is_rational(Network(2, NETWORKS[name]), sx.square(1))
 
 
+def two(exponent: int) -> Fraction:
+    return Fraction(2) ** exponent
+
+
+TWICE = [
+    Affine((0,), ([[1, 0], [1 + two(-60), 0]],), [0, 0]),
+    Affine((1,), ([[-two(450), two(450)]],), [0]),  # 2^390 x, which float64 computes as 0
+]
+ROUNDED_AWAY = {
+    "a breakpoint far away": [
+        Affine((0,), ([[1, 0]],), [0]),
+        Piecewise.of([[-two(1000)]], [[0, two(-1080)]], [0], 1),  # 2^-80 + 2^-1080 x
+        Affine((2, 0), ([[1]], [[-two(-81) * 4 / 3, 0]]), [0]),
+    ],
+    "a weight of each value": [
+        *TWICE,
+        Affine((2,), ([two(-1080)],), [0]),
+        Affine((3,), ([[two(590)]],), [-two(-100) * 3 / 2]),
+    ],
+    "slopes": [
+        *TWICE,
+        Piecewise.of([[0]], [[two(-1081), two(-1080)]], [0], 2),
+        Affine((3,), ([[two(590)]],), [-two(-100) * 3 / 2]),
+    ],
+    "a slope that is nearly 1": [
+        Affine((0,), ([[1, 0], [0, 1]],), [0, 0]),
+        *(Piecewise.of([[0]], [[0, 1 + two(-54)]], [0], k) for k in range(1, 60)),
+        Affine((60, 0), ([[1, -1]], [[-1, 1 + two(-48)]]), [0]),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED_AWAY)
+def test_parameters_that_are_no_floats_are_not_taken_for_their_roundings(name: str) -> None:
+    """Weights and slopes that round to 0 still multiply errors that are large; each network cuts at x = 3/2."""
+    nodes = ROUNDED_AWAY[name]
+    net = Network(2, [*nodes, Piecewise.relu(len(nodes))])
+    assert_certified_is_rational(net, sx.Polygon([(1, 1), (2, 1), (2, 2), (1, 2)]))
+
+
+def test_huge_weights_before_maxima() -> None:
+    first = Affine((0,), ([[1e200, 1], [1, 1e200]],), [0, 0])
+    last = Affine((2,), ([[1e200, -1e200]],), [1])
+    assert_certified_is_rational(Network(2, [first, Max(1, ((0, 1), (0,))), last, Piecewise.relu(3)]), sx.square(1))
+
+
 def test_result_of_a_slice() -> None:
     net = random_network(3, (4, 6, 5, 1))
     dom = sx.Slice([0, "1/3", 1, 0.1], [[1, 0, "1/7", 2], [0, 1, -1, 0.3]], sx.square(1))
@@ -174,18 +223,17 @@ class Watched(Engine):
 
         def watched(number: int, alone: bool = False) -> None:
             step(number, alone)
-            self.compare([number])
+            self.compare({number: self.values.fields[number]})
 
         self.values.step = watched  # type: ignore[method-assign]
 
     def _layer(self, *arguments: Any) -> None:
         super()._layer(*arguments)
-        self.compare([number for number in self.values.fields if number])
+        self.compare({number: field for number, field in self.values.fields.items() if number})
 
-    def compare(self, numbers: list[int]) -> None:
+    def compare(self, fields: dict[int, Field]) -> None:
         mesh, program = self.mesh, self.exactly.program
-        fields = {number: self.values.fields[number] for number in numbers}
-        done = max(numbers, default=0)
+        done = max(fields, default=0)
         inserted = len(self.values.steps) - len(program.steps)
         face, following = mesh.face().tolist(), mesh.next().tolist()
         for h in self.random.sample(range(len(face)), min(12, len(face))):
@@ -351,6 +399,7 @@ def test_rounding_of_piecewise_units() -> None:
                 torch.tensor(q, dtype=torch.float64)
                 for q in ([list(map(float, places))], [list(map(float, slopes))], [float(anchor)])
             ),
+            exact=False,
         )
         near = torch.tensor(
             [float(p) * f for p in places for f in (0.3, 1, 1 + 2**-52, 1 - 2**-52, -2, 7)], dtype=torch.float64
@@ -378,3 +427,110 @@ def test_hopeless_networks_go_to_the_kernel(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(engine_module, "HOPELESS", 0)
     report = assert_certified_is_rational(net, sx.square(1)).report
     assert report.wide + report.exact > 0
+
+
+# -- bounds that are worn out are made anew
+
+
+@pytest.fixture
+def always_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every layer is refreshed, as if its bounds were worn out."""
+    prove = Engine._prove
+
+    def eager(engine: Engine, step: Bent, field: Field, worn: bool) -> Any:
+        return None if worn and engine.certified else prove(engine, step, field, False)
+
+    def compared(state: Any, fields: dict[int, Field]) -> None:
+        refresh(state, fields)
+        if isinstance(state, Watched):
+            state.compare(fields)
+
+    monkeypatch.setattr(Engine, "_prove", eager)
+    monkeypatch.setattr(engine_module, "refresh", compared)
+
+
+ONCE = settings(
+    max_examples=max(10, settings().max_examples // 2), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.mark.usefixtures("always_anew")
+@ONCE
+@given(degenerate_networks(), st.integers(0, 2**32))
+def test_new_bounds_hold_and_change_nothing(plain: PlainNetwork, seed: int) -> None:
+    net, dom = plain.network(), plain.domain()
+    assert_certified_is_rational(net, dom)
+    watched(net, dom, seed)
+
+
+@pytest.mark.usefixtures("always_anew")
+@pytest.mark.parametrize("seed", range(6))
+def test_new_bounds_hold_for_random_networks(seed: int) -> None:
+    net = deep_network(seed, 6, 6)
+    engine = watched(net, sx.square(1), seed)
+    assert engine.compared > 100
+    assert all(field.error < 1e-12 for field in engine.values.fields.values())
+    assert_certified_is_rational(net, sx.square(1))
+
+
+@pytest.mark.usefixtures("always_anew")
+@pytest.mark.parametrize("scales", SCALES)
+def test_new_bounds_hold_for_huge_and_tiny_weights(scales: tuple[float, ...]) -> None:
+    for number in range(2):
+        net = random_network(number, (2, 5, 4, 4, 1), scales)
+        assert_certified_is_rational(net, sx.square(1))
+        watched(net, sx.square(1), number)
+
+
+@pytest.mark.usefixtures("always_anew")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_new_bounds_hold_whatever_reads_what(name: str) -> None:
+    assert_certified_is_rational(Network(2, NETWORKS[name]), sx.square(1))
+    watched(Network(2, NETWORKS[name]), sx.square(1), 0)
+
+
+@pytest.mark.usefixtures("always_anew")
+@pytest.mark.parametrize("answer", list(known_answers()), ids=lambda answer: answer.name)
+def test_new_bounds_do_not_change_known_answers(answer: KnownAnswer) -> None:
+    part = assert_certified_is_rational(sx.from_layers(answer.layers), sx.Polygon(answer.domain))
+    assert part.counts() == answer.counts
+
+
+def deep_network(number: int, width: int, depth: int) -> Network:
+    random = np.random.default_rng(number)
+    widths = [2, *[width] * depth, 1]
+    weights = [random.normal(size=(m, n)) * (2 / n) ** 0.5 for n, m in pairwise(widths)]
+    return sx.from_layers([(w, random.normal(size=len(w)) / 10) for w in weights])
+
+
+def test_deep_networks_get_new_bounds() -> None:
+    """After some thirty layers nothing is left of the first bounds; with new ones, float64 decides on."""
+    net = deep_network(0, 6, 40)
+    engine = Engine(net, sx.square(1), CPU, True)
+    engine.run()
+    assert engine.refreshed > 0
+    assert engine.report.repaired < engine.mesh.faces / 10
+    assert assert_certified_is_rational(net, sx.square(1)).report == engine.report
+
+
+small = st.integers(-40, 40)
+enclosed = st.tuples(st.tuples(small, small, small), st.integers(0, 3), st.tuples(*[st.sampled_from([-1, 0, 1])] * 3))
+"""A line, the radius of its coefficients, and which of them are moved by it."""
+
+
+@settings(max_examples=20 * settings().max_examples)
+@given(st.tuples(enclosed, enclosed))
+def test_meeting_points_and_directions_of_enclosed_lines(near: tuple[tuple[Any, int, Any], ...]) -> None:
+    middle = [Enclosure(tuple(map(mpz, form)), mpz(radius)) for form, radius, _ in near]
+    (a, b, c), (d, e, f) = ([v + radius * s for v, s in zip(form, moves, strict=True)] for form, radius, moves in near)
+    place = _meeting(*middle)
+    if place is not None:
+        x, y, error = map(Fraction, place)
+        p, q = Fraction(b * f - c * e, a * e - b * d), Fraction(c * d - a * f, a * e - b * d)
+        rounding = (abs(x) + abs(y) + error) * Fraction(2.0**-52)
+        assert (x - p) ** 2 + (y - q) ** 2 <= (error + rounding) ** 2
+    (u, v), slack = _direction(middle[0])
+    if slack < 1:
+        assert a or b
+        sine = Fraction(u) * a + Fraction(v) * b
+        assert sine**2 <= Fraction(slack) ** 2 * (a * a + b * b) * (Fraction(u) ** 2 + Fraction(v) ** 2)

@@ -5,6 +5,7 @@ products of digits are exact; the exact stage keeps all digits, the wide stage t
 The proof is in `proofs/decide.md`.
 """
 
-from splinecam_exact.decide.decider import Decider, Stages
+from splinecam_exact.decide.decider import Decider, Enclosure, Signs, Stages
+from splinecam_exact.decide.maps import RELATIVE, Maps
 
-__all__ = ["Decider", "Stages"]
+__all__ = ["RELATIVE", "Decider", "Enclosure", "Maps", "Signs", "Stages"]

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from gmpy2 import lcm, mpq, mpz, sign
+from gmpy2 import mpz, sign
 from numpy.typing import NDArray
 
 from splinecam_exact.decide.digits import Ints
 from splinecam_exact.decide.evaluate import Form, evaluate
+from splinecam_exact.decide.maps import Maps, affine_maps
 from splinecam_exact.decide.plan import Plan, Precision
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.program import PieceUnit, Program, Progress
 from splinecam_exact.kernel.rational import Point
 
 WIDE_BITS = 110
-"""How many bits of each value the wide stage keeps at first; then twice as many, and so on."""
+"""How many bits of each value the wide stage keeps at first; then half as many more, and so on."""
 
 WORTH = 0.75
 """The wide stage is left out where it takes more than this share of what the exact stage takes."""
+
+ENOUGH = 80
+"""Of an enclosure, the bits that its radius leaves."""
 
 REQUESTS = 1 << 16
 """How many requests are decided at a time."""
@@ -36,29 +40,35 @@ class Stages(NamedTuple):
     exact: int
 
 
-class Line(NamedTuple):
+class Enclosure(NamedTuple):
     """An integer form, and how far each of its coefficients may be from the true form's, both times one number > 0."""
 
     form: Form
     radius: mpz
 
+    @property
+    def close(self) -> bool:
+        """Whether the radius leaves the direction `ENOUGH` bits."""
+        a, b, _ = self.form
+        return not self.radius or self.radius << ENOUGH <= max(abs(a), abs(b))
+
 
 class Decider:
     """Decides signs of lines on the cells of a program with two inputs and a convex domain. No answer is ever wrong.
 
-    Lines are numbered: cut number t >= 0 is the comparison (Piecewise unit, breakpoint), counted over all units in
-    program order, and stands for the affine form source - breakpoint on a cell; line -1 - i is the side from corner i
-    to the next, positive inside. A cell is given by its pattern. As much of it is enough, and only that is looked at,
-    as the units hold that the cut's source depends on.
+    Cuts are numbered: number t is the comparison (Piecewise unit, breakpoint), counted over all units in program order,
+    and stands for the affine form source - breakpoint on a cell. A cell is given by its pattern. As much of it is
+    enough, and only that is looked at, as the units hold that the cut's source depends on.
 
-    `corners` run counter-clockwise. `progress` is called now and then; it may raise. `digits` are the digits per value
-    that the wide stage keeps, one try after another; by default they are chosen for each call, none for networks that
-    are not deep enough to gain from it.
+    `progress` is called now and then; it may raise. `digits` are the digits per value that the wide stage keeps, one
+    try after another; by default they are chosen for each call, none for networks that are not deep enough to gain from
+    it.
 
-    >>> from splinecam_exact import Network, square
+    >>> from splinecam_exact import Network
     >>> program = Network.from_layers([([[1, 0], [1, 1]], ["-1/3", 0]), ([[1, 1]], [0])]).program()
-    >>> decider = Decider(program, square(1).corners)
-    >>> decider.determinants([bytes([2, 2])], np.array([[0, 1, -1], [0, 0, 1]]), np.array([0, 0]))
+    >>> decider = Decider(program)
+    >>> side = (mpz(0), mpz(1), mpz(1))                              # y + 1 = 0
+    >>> decider.meetings([bytes([2, 2])], np.array([[0, 1, -1], [0, 0, 1]]), np.array([0, 0]), [side])
     (array([1, 0], dtype=int8), Stages(wide=0, exact=2))
     >>> decider.forms([b""], np.array([1]), np.array([0]))
     [(mpz(3), mpz(3), mpz(0))]
@@ -67,7 +77,6 @@ class Decider:
     def __init__(
         self,
         program: Program,
-        corners: Sequence[tuple[mpq, mpq]],
         *,
         progress: Progress | None = None,
         digits: Sequence[int] | None = None,
@@ -77,7 +86,6 @@ class Decider:
         self._plan = Plan(program)
         self._progress = progress
         self._digits = digits
-        self._sides = [_side(p, q) for p, q in zip(corners, [*corners[1:], corners[0]], strict=True)]
         cuts = [
             (unit.source, m, c)
             for step in program.unit_steps()
@@ -90,17 +98,23 @@ class Decider:
         self._needs: Ints = np.array(self._plan.needs, np.int64)
         self._precisions: dict[int, Precision] = {}
 
-    def determinants(self, patterns: Sequence[bytes], lines: Ints, which: Ints) -> tuple[Signs, Stages]:
-        """The signs of the 3 x 3 determinants of lines[r] on the cell patterns[which[r]]; 0 means exactly 0.
+    def meetings(
+        self, patterns: Sequence[bytes], lines: Ints, which: Ints, known: Sequence[Form] = ()
+    ) -> tuple[Signs, Stages]:
+        """The signs of the forms of lines[r, 0] where lines[r, 1] and lines[r, 2] meet, on cells patterns[which[r]].
 
-        `lines` has shape (n, 3), `which` (n,). Raises InputError for lines, patterns or states that do not exist.
+        A line is the number of a cut, or -1 - i for the form known[i]. `lines` has shape (n, 3), `which` (n,). 0 means
+        exactly 0, or that the two lines are parallel. Raises InputError for lines, patterns or states that do not
+        exist.
         """
         lines, which = np.asarray(lines, np.int64).reshape(-1, 3), np.asarray(which, np.int64)
+        _check(lines, -len(known), len(self._sources), "line")
+        given = [Enclosure(form, mpz(0)) for form in known]
 
-        def judge(some: Ints, found: list[Line]) -> list[int | None]:
+        def judge(some: Ints, found: list[Enclosure]) -> list[int | None]:
             rows = iter(found)
-            taken = (next(rows) if line >= 0 else self._sides[-1 - line] for line in lines[some].ravel().tolist())
-            return [_determinant(*three) for three in zip(taken, taken, taken, strict=True)]
+            taken = (next(rows) if line >= 0 else given[-1 - line] for line in lines[some].ravel().tolist())
+            return [_at_meeting(*three) for three in zip(taken, taken, taken, strict=True)]
 
         return self._decide(patterns, lines, which, judge)
 
@@ -114,7 +128,7 @@ class Decider:
         cuts, which = np.asarray(cuts, np.int64), np.asarray(which, np.int64)
         _check(cuts, 0, len(self._sources), "cut")
 
-        def judge(some: Ints, found: list[Line]) -> list[int | None]:
+        def judge(some: Ints, found: list[Enclosure]) -> list[int | None]:
             return [_height(line, points[r]) for r, line in zip(some.tolist(), found, strict=True)]
 
         return self._decide(patterns, cuts[:, np.newaxis], which, judge)
@@ -138,15 +152,42 @@ class Decider:
         forms, where = self._forms(patterns, numbers, np.asarray(which, np.int64), self._precision(0))
         return [forms[k] for k in where.tolist()]
 
+    def enclosures(self, patterns: Sequence[bytes], cuts: Ints, which: Ints) -> list[Enclosure]:
+        """The forms of cuts[r] on the cells patterns[which[r]], each to `ENOUGH` bits or exactly.
+
+        Raises InputError for cuts, patterns or states that do not exist.
+        """
+        cuts, which = np.asarray(cuts, np.int64), np.asarray(which, np.int64)
+        _check(cuts, 0, len(self._sources), "cut")
+        found: list[Enclosure] = [Enclosure((mpz(0), mpz(0), mpz(0)), mpz(1))] * len(cuts)
+        left = np.arange(len(cuts))
+        for precision in self._stages(cuts):
+            for r, line in zip(left.tolist(), self._lines(patterns, cuts[left], which[left], precision), strict=True):
+                found[r] = line
+            left = left[[not found[r].close for r in left.tolist()]]
+        return found
+
+    def maps(self, patterns: Sequence[bytes], steps: Sequence[int]) -> Iterator[Maps]:
+        """The affine maps of all values of some steps (0: the inputs), on cells of different patterns, in float64.
+
+        Each pattern occurs in one of the results. Raises InputError for patterns or states that do not exist.
+        """
+        stop = max(steps)
+        longest = int(self._needs[: self._plan.firsts[stop] + self._plan.counts[stop]].max(initial=0))
+        for k, pattern in enumerate(patterns):
+            if len(pattern) < longest:
+                raise InputError(f"pattern {k} has {len(pattern)} bytes, {longest} are needed")
+        watch = None if self._progress is None else partial(self._progress, "cells evaluated")
+        return affine_maps(self._plan, self._trials(stop), patterns, steps, watch)
+
     def _decide(
         self,
         patterns: Sequence[bytes],
         lines: Ints,
         which: Ints,
-        judge: Callable[[Ints, list[Line]], list[int | None]],
+        judge: Callable[[Ints, list[Enclosure]], list[int | None]],
     ) -> tuple[Signs, Stages]:
-        """Ask `judge` about requests and the lines of those of their cuts that are not sides, until all is decided."""
-        _check(lines, -len(self._sides), len(self._sources), "line")
+        """Ask `judge` about requests and the lines of their cuts (those not below 0), until all is decided."""
         _check(which, 0, len(patterns), "pattern")
         signs = np.zeros(len(lines), np.int8)
         order = np.arange(len(lines))
@@ -169,7 +210,7 @@ class Decider:
         patterns: Sequence[bytes],
         lines: Ints,
         which: Ints,
-        judge: Callable[[Ints, list[Line]], list[int | None]],
+        judge: Callable[[Ints, list[Enclosure]], list[int | None]],
         some: Ints,
         precision: Precision,
         signs: Signs,
@@ -183,15 +224,18 @@ class Decider:
 
     def _stages(self, lines: Ints) -> list[Precision]:
         """The precisions to try for some lines, one after another; the last one is exact."""
+        cuts = lines[lines >= 0]
+        return self._trials(int(self._plan.steps_of(self._sources[cuts]).max(initial=0)))
+
+    def _trials(self, stop: int) -> list[Precision]:
+        """The same for all values of the first steps."""
         tries = list(self._digits or ())
         if self._digits is None:
-            cuts = lines[lines >= 0]
-            stop = int(self._plan.steps_of(self._sources[cuts]).max(initial=0))
             most = WORTH * self._plan.cost(self._precision(0).low, stop)
             digits = -(-WIDE_BITS // self._plan.bits)
             while self._plan.cost(self._precision(digits).low, stop) < most:
                 tries.append(digits)
-                digits *= 2
+                digits += (digits + 1) // 2
         return [self._precision(digits) for digits in (*tries, 0)]
 
     def _precision(self, digits: int) -> Precision:
@@ -200,7 +244,7 @@ class Decider:
             self._precisions[digits] = self._plan.truncated(digits) if digits else self._plan.exactly()
         return self._precisions[digits]
 
-    def _lines(self, patterns: Sequence[bytes], cuts: Ints, which: Ints, precision: Precision) -> list[Line]:
+    def _lines(self, patterns: Sequence[bytes], cuts: Ints, which: Ints, precision: Precision) -> list[Enclosure]:
         """The lines of some cuts, in units of the lowest digit of their sources' steps."""
         sources = self._sources[cuts]
         forms, where = self._forms(patterns, sources, which, precision)
@@ -212,7 +256,7 @@ class Decider:
             (a, b, c), (m, offset) = forms[k], self._scales[cut]
             low = mpz(1) << self._plan.bits * precision.low[steps[cut]]
             radius = m * precision.radius[self._sources[cut]] + bool(offset % low)
-            lines.append(Line((m * a, m * b, m * c + offset // low), radius))
+            lines.append(Enclosure((m * a, m * b, m * c + offset // low), radius))
         return [lines[k] for k in again.tolist()]
 
     def _forms(
@@ -244,16 +288,7 @@ def _check(numbers: Ints, low: int, high: int, name: str) -> None:
         raise InputError(f"there is no {name} {bad[0]}: they go from {low} to {high - 1}")
 
 
-def _side(p: tuple[mpq, mpq], q: tuple[mpq, mpq]) -> Line:
-    """The line from a corner to the next, positive on its left."""
-    a, b = p[1] - q[1], q[0] - p[0]
-    row = (a, b, -(a * p[0] + b * p[1]))
-    common = lcm(*(v.denominator for v in row))
-    first, second, third = (v.numerator * (common // v.denominator) for v in row)
-    return Line((first, second, third), mpz(0))
-
-
-def _determinant(first: Line, second: Line, third: Line) -> int | None:
+def _determinant(first: Enclosure, second: Enclosure, third: Enclosure) -> int | None:
     """The sign of the determinant of three true lines, or None where the radii leave it open."""
     (a, b, c), (d, e, f), (g, h, i) = first.form, second.form, third.form
     found = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
@@ -265,7 +300,20 @@ def _determinant(first: Line, second: Line, third: Line) -> int | None:
     return _sign(found, slack)
 
 
-def _height(line: Line, point: Point) -> int | None:
+def _crossing(one: Enclosure, other: Enclosure) -> int | None:
+    """The sign of the cross product of two true lines' normals, or None where the radii leave it open."""
+    (a, b, _), (d, e, _) = one.form, other.form
+    p, q = one.radius, other.radius
+    return _sign(a * e - b * d, p * (abs(d) + abs(e)) + q * (abs(a) + abs(b)) + 2 * p * q)
+
+
+def _at_meeting(line: Enclosure, one: Enclosure, other: Enclosure) -> int | None:
+    """The sign of a true line's form where two others meet, or None where the radii leave it open."""
+    found, turn = _determinant(line, one, other), _crossing(one, other)
+    return None if found is None or turn is None else found * turn
+
+
+def _height(line: Enclosure, point: Point) -> int | None:
     """The sign of a true line's form at a point, or None where the radius leaves it open."""
     (a, b, c), (x, y, w) = line.form, point
     return _sign(a * x + b * y + c * w, line.radius * (abs(x) + abs(y) + w))

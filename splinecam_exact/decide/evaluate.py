@@ -49,7 +49,7 @@ def evaluate(
         mine = by_rank[low:high]
         raw = b"".join(keys[k][:width].ljust(width, b"\0") for k in some)
         patterns = np.frombuffer(raw, np.uint8).reshape(len(some), width)
-        batch = _Batch(plan, precision, patterns, last[some], rank[mine] - start, number[mine], steps[mine])
+        batch = Batch(plan, precision, patterns, last[some], rank[mine] - start, number[mine], steps[mine])
         for places, forms in batch.run():
             for r, form in zip(mine[places].tolist(), forms, strict=True):
                 found[r] = form
@@ -58,7 +58,7 @@ def evaluate(
     return found
 
 
-class _Batch:
+class Batch:
     """Sorted patterns, the last step each is needed in, and requests (pattern, value, its step)."""
 
     def __init__(
@@ -90,14 +90,18 @@ class _Batch:
                 digits = self._rows(n, owner, place)
             else:
                 if n:
-                    self._advance(n)
+                    self.advance(n)
                 digits = self.store[n].data[self.cell[owner], :, :, place]
             if len(mine):
                 numbers = iter(from_digits(digits.reshape(3 * len(mine), -1), self.plan.bits))
                 found.append((mine, list(zip(numbers, numbers, numbers, strict=True))))
-            for k in [k for k in self.store if self.plan.last_read[k] <= n]:
-                del self.store[k]
+            self.forget(n)
         return found
+
+    def forget(self, n: int) -> None:
+        """Drop what is read by no step after n."""
+        for k in [k for k in self.store if self.plan.last_read[k] <= n]:
+            del self.store[k]
 
     def _few(self, n: int, count: int) -> bool:
         """Whether to compute only the rows that are asked for, one by one."""
@@ -115,7 +119,7 @@ class _Batch:
             digits[mine, :, : some.shape[2]] = some
         return digits
 
-    def _advance(self, n: int) -> None:
+    def advance(self, n: int) -> None:
         """Compute all values of a step."""
         operation = self.plan.operations[n - 1]
         if isinstance(operation, Units):

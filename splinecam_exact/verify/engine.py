@@ -16,15 +16,20 @@ from splinecam_exact.fast.propose import propose
 from splinecam_exact.kernel.errors import Undecided
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.network import Network
-from splinecam_exact.verify.accuracy import SLIGHT, placed, refined
+from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, placed, refined
 from splinecam_exact.verify.checks import sound, wrong
 from splinecam_exact.verify.history import Layer
 from splinecam_exact.verify.live import Liveness
 from splinecam_exact.verify.mend import mend
-from splinecam_exact.verify.rigor import chunk
+from splinecam_exact.verify.refresh import refresh
+from splinecam_exact.verify.rigor import UNIT, chunk
 from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
 
+WORN = 2.0**10
+"""Bounds are worn out where they exceed the size of what they bound by so many unit roundoffs,"""
+OPEN = 8
+"""and more than one vertex, or one face, in so many is left open."""
 HOPELESS = 20
 """Where more than one sign in so many is doubtful, float64 is no help: the kernel cuts every face."""
 BYTES = 320
@@ -65,7 +70,7 @@ class Engine(State):
         super().__init__(net, dom, device, certified)
         self.progress, self.max_cells, self.max_memory = progress, max_cells, max_memory
         self.stage = ""
-        self.claims = self.wide = self.exact = self.repaired = self.cuts = 0
+        self.claims = self.wide = self.exact = self.repaired = self.refreshed = self.cuts = 0
 
     @property
     def report(self) -> Report:
@@ -129,10 +134,41 @@ class Engine(State):
     # -- one layer of units -------------------------------------------------------------------------------------------
 
     def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
+        found = self._prove(step, field, True)
+        if found is None:
+            self._watch("new bounds", -1, -1)
+            fields = {number: f for number, f in self.values.fields.items() if number}
+            refresh(self, fields | {step.sources[0]: field})
+            self.refreshed += 1
+            found = self._prove(step, field, False)
+        if found is None:
+            raise RuntimeError("bounds are worn out as soon as they are new")
+        new, positive, bad, accuracy = found
+        record = self._record(new, positive[:, : step.places * field.width], step)
+        self._extend(step, field, new, needed, bad)
+        self._define(new, bad)
+        self.accuracy = accuracy
+        if bool(bad.any()):
+            self._mend(depth, new, record, bad)
+        else:
+            self.mesh = new.mesh
+            self.history.layers.append(record)
+
+    def _prove(self, step: Bent, field: Field, worn: bool) -> tuple[Refinement, Tensor, Tensor, Accuracy] | None:
+        """What is proposed, the signs it is made of, the faces for which it is not proved, and the accuracy after it.
+
+        None, if the bounds may be `worn` out, where they are: where they leave much open.
+        """
+        decided = self.claims, self.wide, self.exact
         heights = step.heights(field.value)
         errors, steepness = step.cut_bounds(field)
         positive, doubtful = self._signs(heights, errors, steepness)
-        bad = self._resolve(positive, doubtful)
+        worn = worn and self.certified and self._worn(field)
+        hopeless = len(doubtful) * HOPELESS > positive.numel()
+        if worn and (hopeless or len(doubtful[:, 0].unique()) * OPEN > len(heights)):
+            self.claims, self.wide, self.exact = decided
+            return None
+        bad = self._resolve(positive, doubtful, hopeless)
         edges, u, w = edges_of(self.mesh)
         pair, cut = sign_changes(positive, u, w)
         new, accuracy = unchanged(self.mesh, len(self.exactly.cut)), self.accuracy
@@ -143,25 +179,26 @@ class Engine(State):
         elif len(pair):
             changes = edges[pair], cut, heights.shape[1]
             claim = self._claim(heights, positive, pair, changes)
-            if claim:
-                self._watch("proof", -1, -1)
-                new = placed(self.mesh, claim)
-                accuracy = refined(accuracy, self.mesh, new, heights, errors, self.values.radius)
-                failed, decided = wrong(self.mesh, new, positive, changes, accuracy)
-                self.claims += decided
-                bad |= failed
-                self._limit(int((~bad[new.parent]).sum() + bad.sum()))
-            else:
+            if claim is None:
                 bad[:] = True
-        record = self._record(new, positive[:, : heights.shape[1]], step)
-        self._extend(step, field, new, needed, bad)
-        self._define(new, bad)
-        self.accuracy = accuracy
-        if bool(bad.any()):
-            self._mend(depth, new, record, bad)
-        else:
-            self.mesh = new.mesh
-            self.history.layers.append(record)
+                return new, positive, bad, accuracy
+            self._watch("proof", -1, -1)
+            new = placed(self.mesh, claim)
+            accuracy = refined(accuracy, self.mesh, new, heights, errors, self.values.radius)
+            failed, proved = wrong(self.mesh, new, positive, changes, accuracy)
+            if worn and int((failed & ~bad).sum()) * OPEN > self.mesh.faces:
+                self.claims, self.wide, self.exact = decided
+                return None
+            self.claims += proved
+            bad |= failed
+            self._limit(int((~bad[new.parent]).sum() + bad.sum()))
+        return new, positive, bad, accuracy
+
+    def _worn(self, field: Field) -> bool:
+        """Whether bounds are much larger than those of a fresh start."""
+        ball = float(self.accuracy.ball.max())
+        fresh = field.error <= WORN * UNIT * field.size + 2.0**-500 and ball <= WORN * UNIT * self.values.radius
+        return self.values.usable and not fresh
 
     def _claim(
         self, heights: Tensor, positive: Tensor, pair: Tensor, changes: tuple[Tensor, Tensor, int]
@@ -203,26 +240,23 @@ class Engine(State):
             self.claims += heights.numel()
         return positive, torch.cat(doubtful)
 
-    def _resolve(self, positive: Tensor, doubtful: Tensor) -> Tensor:
+    def _resolve(self, positive: Tensor, doubtful: Tensor, hopeless: bool) -> Tensor:
         """Decide doubtful signs exactly. Returns the faces with a corner where a sign is 0, or was wrong."""
         bad = torch.zeros(self.mesh.faces, dtype=torch.bool, device=self.device)
         if not len(doubtful):
             return bad
-        if len(doubtful) * HOPELESS > positive.numel():
+        if hopeless:
             self.claims -= len(doubtful)
             return ~bad
         pairs = doubtful.cpu().numpy()
-        vertices, place = np.unique(pairs[:, 0], return_inverse=True)
+        vertices = pairs[:, 0]
         faces = self.some_face()[vertices]
-        points = self.exactly.places(vertices, faces, self.history.patterns)
-        signs, stages = self.exactly.decider.heights(
-            self.history.patterns(faces), pairs[:, 1] + self.cuts, [points[i] for i in place.tolist()], place
-        )
+        signs, stages = self.exactly.signs(pairs[:, 1] + self.cuts, vertices, faces, self.history.patterns)
         self.wide += stages.wide
         self.exact += stages.exact
         claimed = positive[doubtful[:, 0], doubtful[:, 1]].cpu().numpy()
         failed = np.zeros(len(self.mesh.x), bool)
-        failed[pairs[(signs == 0) | ((signs > 0) != claimed), 0]] = True
+        failed[vertices[(signs == 0) | ((signs > 0) != claimed)]] = True
         bad[self.mesh.face()[self.tensor(failed)[self.mesh.origin]]] = True
         return bad
 

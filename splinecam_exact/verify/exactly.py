@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
+from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from splinecam_exact.decide.decider import Decider
+from splinecam_exact.decide import Decider, Enclosure, Signs, Stages
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.kernel.dcel import Line, line_through, meet
 from splinecam_exact.kernel.program import Program
@@ -55,7 +56,7 @@ class Exactly:
     @cached_property
     def decider(self) -> Decider:
         """Exact signs and forms, made ready when they are needed."""
-        return Decider(self.program, self.dom.corners)
+        return Decider(self.program)
 
     def add_lines(self, cuts: Ints) -> None:
         """More lines, which are the zero sets of cuts."""
@@ -79,6 +80,39 @@ class Exactly:
             sides = [self._forms(pair[:, k], mine, which) for k in (0, 1)]
             for i, p, q in zip(some.tolist(), *sides, strict=True):
                 found[i] = primitive(meet(p, q))
+        return found  # type: ignore[return-value]
+
+    def signs(self, cuts: Ints, vertices: Ints, faces: Ints, patterns: Patterns) -> tuple[Signs, Stages]:
+        """The signs of cuts[r] at vertices[r], a corner of faces[r], and how they were decided."""
+        rows, which = np.unique(faces, return_inverse=True)
+        mine = patterns(rows)
+        found = np.zeros(len(cuts), np.int8)
+        points = [self.points.get(v) for v in vertices.tolist()]
+        at = np.array([r for r, point in enumerate(points) if point is not None], np.int64)
+        found[at], first = self.decider.heights(mine, cuts[at], [p for p in points if p is not None], which[at])
+        at = np.array([r for r, point in enumerate(points) if point is None], np.int64)
+        lines = self.lines[vertices[at]]
+        numbers = self.cut[lines]
+        given, place = np.unique(lines[numbers < 0], return_inverse=True)
+        numbers[numbers < 0] = -1 - place
+        request = np.concatenate([cuts[at, np.newaxis], numbers], axis=1)
+        known = [self.known_lines[i] for i in given.tolist()]
+        found[at], second = self.decider.meetings(mine, request, which[at], known)
+        return found, Stages(first.wide + second.wide, first.exact + second.exact)
+
+    def enclosures(self, lines: Ints, faces: Ints, patterns: Patterns) -> list[Enclosure]:
+        """Some lines, each that of an edge of the face beside it, as integer forms with a radius."""
+        cuts = self.cut[lines]
+        asked = np.flatnonzero(cuts >= 0)
+        found: list[Enclosure | None] = [None] * len(lines)
+        for i in np.flatnonzero(cuts < 0).tolist():
+            found[i] = Enclosure(self.known_lines[int(lines[i])], mpz(0))
+        asked = asked[np.argsort(faces[asked], kind="stable")]
+        for low in range(0, len(asked), CHUNK):
+            some = asked[low : low + CHUNK]
+            rows, which = np.unique(faces[some], return_inverse=True)
+            for i, line in zip(some.tolist(), self.decider.enclosures(patterns(rows), cuts[some], which), strict=True):
+                found[i] = line
         return found  # type: ignore[return-value]
 
     def _forms(self, lines: Ints, patterns: list[bytes], which: Ints) -> list[Line]:

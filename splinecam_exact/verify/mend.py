@@ -12,6 +12,7 @@ from splinecam_exact.kernel.program import Progress, UnitStep
 from splinecam_exact.rounding import nearest
 from splinecam_exact.verify.accuracy import Accuracy
 from splinecam_exact.verify.history import Ints, Layer, States
+from splinecam_exact.verify.refresh import renew
 from splinecam_exact.verify.repair import Repaired, recut
 from splinecam_exact.verify.rigor import TINY, UNIT
 from splinecam_exact.verify.splice import Arrays, Spliced, splice
@@ -66,9 +67,15 @@ def mend(
     patterns = [list(units.states(p)) for p in made.patterns]
     _remember(record, result, np.array(patterns, record.exact.dtype).reshape(-1, record.units))
     state.history.layers.append(record)
-    x = _renew(state, new.mesh.x, made, result)
+    x = _locate(state, new.mesh.x, made, result)
     mesh = (arrays.start, arrays.origin, arrays.twin, line)
     state.mesh = Mesh(x, *(state.tensor(a) for a in mesh))
+    state.values.move(x)
+    renewed = np.flatnonzero(result.exact >= 0)
+    if state.values.anchored:
+        renew(state, renewed)
+    else:
+        state.values.renew(state.tensor(renewed))
 
 
 def _remember(record: Layer, result: Spliced, exact: States) -> None:
@@ -85,7 +92,7 @@ def _remember(record: Layer, result: Spliced, exact: States) -> None:
     record.exact = exact
 
 
-def _renew(state: State, x: Tensor, made: Repaired, result: Spliced) -> Tensor:
+def _locate(state: State, x: Tensor, made: Repaired, result: Spliced) -> Tensor:
     """The vertices of the kernel are known exactly from now on. Returns the coordinates of all."""
     exact = np.flatnonzero(result.exact >= 0)
     chosen = state.tensor(np.maximum(result.vertex, 0))
@@ -110,7 +117,6 @@ def _renew(state: State, x: Tensor, made: Repaired, result: Spliced) -> Tensor:
         near, ball, torch.cat([state.accuracy.direction, direction]), torch.cat([state.accuracy.slack, slack])
     )
     state.values.choose(chosen)
-    state.values.renew(vertex, x)
     return x
 
 

@@ -83,9 +83,9 @@ class Linear:
 
     def __init__(self, sources: tuple[int, ...], weights: list[Tensor], bias: Tensor) -> None:
         self.sources, self.weights, self.bias = sources, weights, bias
-        self.norms = [spectral_norm(w) if w.dim() == 2 else float(w.abs().max()) for w in weights]
+        self.norms = [spectral_norm(w) if w.dim() == 2 else float(w.abs().max()) + TINY for w in weights]
         self.sums = [float(norms(w.reshape(1, -1))) for w in weights]
-        self.rows = [norms(w) if w.dim() == 2 else w.abs() for w in weights]
+        self.rows = [norms(w) if w.dim() == 2 else w.abs() + TINY for w in weights]
         self.offset = float(norms(bias.reshape(1, -1)))
         fan_in = sum(w.shape[1] if w.dim() == 2 else 1 for w in weights)
         self.rounding = gamma(fan_in + len(weights) + 6)  # with the rounding of weights that are no floats
@@ -120,12 +120,13 @@ class Linear:
 class Bent:
     """A node of piecewise linear units in float64."""
 
-    def __init__(self, source: int, breakpoints: Tensor, slopes: Tensor, anchor: Tensor) -> None:
+    def __init__(self, source: int, breakpoints: Tensor, slopes: Tensor, anchor: Tensor, exact: bool) -> None:
+        """`exact`: the parameters are what they are here, and not rounded."""
         self.sources = (source,)
         self.breakpoints, self.slopes, self.anchor = breakpoints, slopes, anchor
-        self.relu = bool((breakpoints == 0).all()) and torch.equal(slopes, torch.tensor([[0.0, 1.0]]).to(slopes))
-        self.relu = self.relu and bool((anchor == 0).all())
-        self.steepest = float(slopes.abs().max())
+        self.relu = exact and bool((breakpoints == 0).all()) and bool((anchor == 0).all())
+        self.relu = self.relu and torch.equal(slopes, torch.tensor([[0.0, 1.0]]).to(slopes))
+        self.steepest = float(slopes.abs().max()) + TINY
 
     @property
     def states(self) -> int:
@@ -185,7 +186,7 @@ class Largest:
         most = max(map(len, groups))
         self.members = torch.tensor([[*g, *(g[:1] * (most - len(g)))] for g in groups], device=device)
         self.states = 1 << most
-        self.repeats = max(np.bincount([j for g in groups for j in g])) ** 0.5
+        self.repeats = int(np.bincount([j for g in groups for j in g]).max()) ** 0.5
 
     def __call__(self, inputs: list[Tensor]) -> Tensor:
         return inputs[0][:, self.members].amax(2)
@@ -229,8 +230,10 @@ def compiled(net: Network, dom: Polygon | Slice, device: torch.device) -> list[S
             weights = [floats(w, device) for w in node.weights]
             steps.append(Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device)))
         elif isinstance(node, Piecewise):
-            arrays = (floats(a, device) for a in (node.breakpoints, node.slopes, node.anchor))
-            steps.append(Bent(node.source + shift, *arrays))
+            arrays = (node.breakpoints, node.slopes, node.anchor)
+            breakpoints, slopes, anchor = (floats(a, device) for a in arrays)
+            exact = all(a.floats is not None for a in arrays)
+            steps.append(Bent(node.source + shift, breakpoints, slopes, anchor, exact))
         elif isinstance(node, Max):
             steps.append(Largest(node.source + shift, node.groups, device))
     return steps

@@ -12,19 +12,25 @@ from splinecam_exact.verify.steps import Bent, Field, Linear, Step
 class Values:
     """The fields of the nodes that are still needed; `fields[0]` are the vertices' coordinates.
 
-    `radius` bounds the coordinates. With `bounds` False the bounds are not computed (they are infinite).
+    `radius` bounds the coordinates. With `bounds` False the bounds are not computed (they are infinite). Once
+    `anchored`, bounds of slopes hold on the mesh's faces, and no longer everywhere.
     """
 
     def __init__(self, steps: list[Step], x: Tensor, bounds: bool) -> None:
         self.steps = steps
         self.bounds = bounds
+        self.anchored = False
         self.radius = float(x.abs().max()) * SAFE
         self.fields = {0: self._places(x)}
 
+    @property
+    def usable(self) -> bool:
+        """Whether coordinates are neither too large nor too small for any claim."""
+        return RADII[0] < self.radius < RADII[1]
+
     def _places(self, x: Tensor) -> Field:
         """The coordinates as a field."""
-        usable = RADII[0] < self.radius < RADII[1]
-        return Field(x, 0.0 if usable else float("inf"), 1.0, 2 * self.radius)
+        return Field(x, 0.0 if self.usable else float("inf"), 1.0, 2 * self.radius)
 
     def step(self, number: int, alone: bool = False) -> None:
         """Compute the field of a node; its sources must be there, and are overwritten where nobody else reads them."""
@@ -42,7 +48,7 @@ class Values:
             found.blocks = blocks
         else:
             value = node([f.value for f in inputs])
-            found = Field(value, error, lipschitz, self._size(value))
+            found = Field(value, error, lipschitz, self.size(value))
         if not (found.size < LARGE and lipschitz < LARGE):
             found.loosen(1.0, 0.0, float("inf"))
         return found
@@ -60,14 +66,14 @@ class Values:
                 part = value[done + low : done + min(low + rows, count)]
                 node([f.blocks[k][low : low + rows] for f in inputs], part)
                 if self.bounds:
-                    size = larger(size, self._size(part))
+                    size = larger(size, self.size(part))
             done += count
         field = Field(value, error, lipschitz, size)
         if self.bounds:
             field.rows_error, field.rows_lipschitz = node.rows_bounds(inputs)
         return field
 
-    def _size(self, value: Tensor) -> float:
+    def size(self, value: Tensor) -> float:
         """A bound of the values' norms, with room for what interpolation adds; infinite where it is not known."""
         found = float(torch.linalg.vector_norm(value, dim=1).max())
         if not 2.0**-400 < found < 2.0**400:
@@ -84,7 +90,7 @@ class Values:
         `x` are the coordinates of all vertices, the new ones interpolated likewise.
         """
         first = len(self.fields[0].value)
-        self.fields[0].blocks = [x]
+        self.move(x)
         blur = 2 * LERP * UNIT * self.radius + TINY  # how far a point may be from the exact interpolation
         p, q, t = on_chords
         for number, field in self.fields.items():
@@ -96,7 +102,7 @@ class Values:
                 field.loosen(1.0, blur, 2 * LERP * UNIT * field.size + TINY)
 
     def choose(self, vertices: Tensor) -> None:
-        """Make the vertices these, in this order, the first block's as they are; `renew` does it for coordinates."""
+        """Make the vertices these, in this order, the first block's as they are; `move` does it for coordinates."""
         for number, field in self.fields.items():
             if number:
                 head, *rest = field.blocks
@@ -104,22 +110,26 @@ class Values:
                 value = torch.cat([head[:1], *rest])[(tail - len(head) + 1).clamp(min=0)]
                 field.blocks = [head, value]
 
-    def renew(self, vertices: Tensor, x: Tensor) -> None:
-        """Evaluate the network anew at vertices with new coordinates, nearest to their exact places.
-
-        `x` are the coordinates of all vertices.
-        """
+    def move(self, x: Tensor) -> None:
+        """Give the vertices these coordinates."""
         self.fields[0].blocks = [x]
-        fresh = {0: self._places(x[vertices])}
+
+    def put(self, number: int, vertices: Tensor, value: Tensor) -> None:
+        """Replace the values of a node at some vertices."""
+        head, *rest = self.fields[number].blocks
+        old = vertices < len(head)
+        head[vertices[old]] = value[old]
+        if rest:
+            rest[0][vertices[~old] - len(head)] = value[~old]
+
+    def renew(self, vertices: Tensor) -> None:
+        """Evaluate the network anew at vertices that have moved to the floats nearest to their exact places."""
+        fresh = {0: self._places(self.fields[0].value[vertices])}
         for number in range(1, max(self.fields) + 1):
             fresh[number] = self._field(self.steps[number - 1], fresh, False)
         for number, field in self.fields.items():
             if number:
-                head, *rest = field.blocks
-                old = vertices < len(head)
-                head[vertices[old]] = fresh[number].value[old]
-                if rest:
-                    rest[0][vertices[~old] - len(head)] = fresh[number].value[~old]
+                self.put(number, vertices, fresh[number].value)
                 # the true function at x and a cell's form there are both close to the value at the exact vertex
                 fresh[number].loosen(1.0, 2 * (2 * UNIT * self.radius + TINY), 0.0)
                 field.widen(fresh[number])
