@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gmpy2 import mpq, mpz, pack, unpack
+from gmpy2 import mpz, pack, unpack
 
 from splinecam_exact.kernel.program import PieceUnit, Program, RowStep
 from splinecam_exact.kernel.rational import Point
 
-BATCH, BATCH_BITS = 512, 1 << 16
+BATCH, BATCH_BITS = 256, 1 << 17
 """At most so many points are evaluated together, packed into integers of about so many bits."""
 
 
@@ -40,9 +40,9 @@ def evaluate(program: Program, points: Sequence[Point], tick: Callable[[], objec
     return (found[v] for v in range(len(points)))
 
 
-def alike(point: Point) -> tuple[int, mpq]:
-    """To sort by: of one size, slots are as wide as most of them need; and at neighbours more units are off at all."""
-    return max(map(abs, point)).bit_length() // 64, mpq(point[0], point[2])
+def alike(point: Point) -> tuple[int, mpz]:
+    """To sort by: at points of one size no slot is much too wide, and at neighbours more units are off at all."""
+    return max(map(abs, point)).bit_length() // 64, (point[0] << 64) // point[2]
 
 
 class _Batch:
