@@ -495,23 +495,37 @@ def test_enclosed_lines_are_as_close_as_they_say(
         return
     cell, cut = st.integers(0, len(patterns) - 1), st.integers(0, len(reference.cuts) - 1)
     requests = data.draw(st.lists(st.tuples(cell, cut), min_size=1, max_size=12))
+    assert_enclosed(reference, decided(program, digits), patterns, requests)
+
+
+def test_enclosed_lines_of_a_deep_network() -> None:
+    program = network_of([2, *[16] * 12, 1], 5)
+    patterns = walk(program, 10)
+    reference = Reference(program, patterns)
+    requests = [(cell, len(reference.cuts) - 1 - cell) for cell in range(10)]
+    assert assert_enclosed(reference, decided(program), patterns, requests) > 5
+
+
+def assert_enclosed(
+    reference: Reference, engine: Decider, patterns: Sequence[bytes], requests: list[tuple[int, int]]
+) -> int:
+    """Returns how many of the enclosures are not exact."""
     which, cuts = np.array(requests, np.int64).T
-    for (k, t), (form, radius) in zip(
-        requests, decided(program, digits).enclosures(patterns, cuts, which), strict=True
-    ):
-        most = max(map(abs, form[:2]))
-        assert radius == 0 or radius << 80 <= most
-        assert radius or parallel(form, reference.cut(k, t))
+    found = engine.enclosures(patterns, cuts, which)
+    for (cell, cut), (form, radius) in zip(requests, found, strict=True):
+        true = reference.cut(cell, cut)
+        assert radius or parallel(form, true)
+        assert radius == 0 or radius << 64 <= max(map(abs, form[:2]))
         # so there is a factor > 0 that takes the true form to within the radius
-        a, b, c = reference.cut(k, t)
         low, high = mpq(0), mpq(10**400)
-        for true, near in zip((a, b, c), form, strict=True):
-            if true:
-                ends = sorted(mpq(near + r, true) for r in (-radius, radius))
+        for exact, near in zip(true, form, strict=True):
+            if exact:
+                ends = sorted(mpq(near + r, exact) for r in (-radius, radius))
                 low, high = max(low, ends[0]), min(high, ends[1])
             else:
                 assert abs(near) <= radius
         assert low <= high
+    return sum(radius > 0 for _, radius in found)
 
 
 # -- signs ------------------------------------------------------------------------------------------------------------

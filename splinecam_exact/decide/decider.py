@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from splinecam_exact.decide.digits import Ints
 from splinecam_exact.decide.evaluate import Form, evaluate
-from splinecam_exact.decide.maps import Maps, affine_maps
+from splinecam_exact.decide.maps import FEW, Maps, affine_maps
 from splinecam_exact.decide.plan import Plan, Precision
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.program import PieceUnit, Program, Progress
@@ -24,7 +24,7 @@ WIDE_BITS = 110
 WORTH = 0.75
 """The wide stage is left out where it takes more than this share of what the exact stage takes."""
 
-ENOUGH = 80
+ENOUGH = 64
 """Of an enclosure, the bits that its radius leaves."""
 
 REQUESTS = 1 << 16
@@ -161,7 +161,12 @@ class Decider:
         _check(cuts, 0, len(self._sources), "cut")
         found: list[Enclosure] = [Enclosure((mpz(0), mpz(0), mpz(0)), mpz(1))] * len(cuts)
         left = np.arange(len(cuts))
-        for precision in self._stages(cuts):
+        *trials, exactly = self._stages(cuts)
+        for precision in (*trials, exactly):
+            few = left[:: max(1, len(left) // FEW)]
+            tried = self._lines(patterns, cuts[few], which[few], precision)
+            if precision is not exactly and 2 * sum(line.close for line in tried) < len(few):
+                continue  # it would not do for most of them
             for r, line in zip(left.tolist(), self._lines(patterns, cuts[left], which[left], precision), strict=True):
                 found[r] = line
             left = left[[not found[r].close for r in left.tolist()]]

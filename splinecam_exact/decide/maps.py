@@ -22,7 +22,7 @@ CLOSE = 2.0**-56
 
 
 FEW = 16
-"""How many cells, about, a precision is tried on."""
+"""How many cells or lines, about, a precision is tried on."""
 
 
 class Maps(NamedTuple):

@@ -79,6 +79,13 @@ class Engine(State):
 
     def run(self) -> None:
         """Cut by all layers, in order."""
+        self.exactly.progress = self._tell
+        try:
+            self._run()
+        finally:
+            self.exactly.progress = None
+
+    def _run(self) -> None:
         steps = self.values.steps
         live = Liveness(steps)
         for number, step in enumerate(steps, 1):
@@ -109,11 +116,14 @@ class Engine(State):
 
     def _watch(self, what: str, faces: int, half_edges: int) -> None:
         """Report progress; stop where a limit would be passed."""
-        if self.progress:
-            self.progress(f"{self.stage}: {what}", self.mesh.faces, max(faces, self.mesh.faces))
+        self._tell(what, self.mesh.faces, max(faces, self.mesh.faces))
         if not self.certified:  # what is proposed is the result
             self._limit(faces)
         self._afford(half_edges * BYTES)
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self.progress:
+            self.progress(f"{self.stage}: {what}", done, total)
 
     def _limit(self, cells: int) -> None:
         if self.max_cells is not None and cells > self.max_cells:
@@ -136,7 +146,7 @@ class Engine(State):
     def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
         found = self._prove(step, field, True)
         if found is None:
-            self._watch("new bounds", -1, -1)
+            self._watch("new bounds", -1, len(self.mesh.origin))
             fields = {number: f for number, f in self.values.fields.items() if number}
             refresh(self, fields | {step.sources[0]: field})
             self.refreshed += 1

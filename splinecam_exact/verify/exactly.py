@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from splinecam_exact.decide import Decider, Enclosure, Signs, Stages
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.kernel.dcel import Line, line_through, meet
-from splinecam_exact.kernel.program import Program
+from splinecam_exact.kernel.program import Program, Progress
 from splinecam_exact.kernel.rational import Point, homogeneous, primitive
 from splinecam_exact.network import Network
 
@@ -44,9 +44,10 @@ class Exactly:
         }
         self.lines = np.full((len(sides), 2), -1)
         self.points: dict[int, Point] = dict(enumerate(sides))
+        self.progress: Progress | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("program", "decider")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("program", "decider")} | {"progress": None}
 
     @cached_property
     def program(self) -> Program:
@@ -56,7 +57,11 @@ class Exactly:
     @cached_property
     def decider(self) -> Decider:
         """Exact signs and forms, made ready when they are needed."""
-        return Decider(self.program)
+        return Decider(self.program, progress=self._tell)
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self.progress:
+            self.progress(what, done, total)
 
     def add_lines(self, cuts: Ints) -> None:
         """More lines, which are the zero sets of cuts."""

@@ -82,7 +82,6 @@ def _place(state: State, owner: Ints) -> None:
     vertices = np.array([v for v in range(len(owner)) if v not in exactly.points], np.int64)
     pairs = exactly.lines[vertices]
     beside = np.full(len(exactly.cut), -1)
-    beside[pairs] = owner[vertices, np.newaxis]
     used = state.mesh.line.cpu().numpy()
     beside[used] = state.mesh.face().cpu().numpy()
     lines = np.flatnonzero(beside >= 0)
@@ -95,7 +94,7 @@ def _place(state: State, owner: Ints) -> None:
     x, ball = state.mesh.x.cpu().numpy().copy(), np.full(len(owner), close)
     far = []
     for v, (i, j) in zip(vertices.tolist(), pairs.tolist(), strict=True):
-        place = _meeting(enclosed[i], enclosed[j])
+        place = _meeting(enclosed[i], enclosed[j]) if i in enclosed and j in enclosed else None
         if place is None or not place[2] <= FAR * UNIT * radius:
             far.append(v)
         else:
