@@ -28,7 +28,10 @@ from splinecam_exact.partitioning import partition
 from splinecam_exact.subdivision import MODES, Subdivision
 
 RUNS = 3
-"""So many runs are timed, after a first one."""
+"""At least so many runs are timed, after a first one,"""
+
+ENOUGH = 1.0
+"""and until they have taken so many seconds."""
 
 LONG = 20.0
 """A first run of more seconds is the only one."""
@@ -190,7 +193,7 @@ def measure(task: Result) -> Result:
     runs = [first]
     if first < LONG:
         runs = []
-        for _ in range(RUNS):
+        while len(runs) < RUNS or sum(runs) < ENOUGH:
             del part  # or two of them would be there at a time
             seconds, part, sizes = once()
             runs.append(seconds)
@@ -354,7 +357,7 @@ def _gigabytes(size: int) -> str:
 def _legend(rows: list[Result]) -> list[str]:
     units = [unit for row in rows for unit in row.get("yardsticks", ())] or [0.0]
     return [
-        f"time: the fastest of {RUNS} runs after a first one (beyond {LONG:g} s: that one), until A, V, E are known.",
+        f"time: the fastest of {RUNS} or more runs after a first one ({LONG:g} s: that one), until A, V, E are known.",
         "/Y: that, divided by the time of one float64 product (200 000 x 256).(256 x 256) beside it: here "
         f"{min(units):.3g} to {max(units):.3g} s.",
         "peak: of the process (on a GPU: of the GPU's memory); added: to the process, by the first run.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -61,7 +60,7 @@ def _leaving(geometry: Geometry, corner: Point) -> int:
         with np.errstate(invalid="ignore"):  # beyond float64: inf - inf, which excludes nothing
             far = np.abs(geometry.coordinates[dcel.origin[rim]] - (x, y)).max(axis=1)
         rim = rim[~(far > 2 * geometry.slack + SLIGHT * max(abs(x), abs(y)))]
-    return int(rim[places_of(geometry, dcel.origin[rim]).index(corner)])
+    return int(rim[geometry.places(dcel.origin[rim]).index(corner)])
 
 
 def boundary(geometry: Geometry, corner: Point) -> tuple[Ints, list[Point]]:
@@ -72,15 +71,9 @@ def boundary(geometry: Geometry, corner: Point) -> tuple[Ints, list[Point]]:
     while len(around) < len(outer):
         around.append(int(dcel.prev[around[-1]]))
     rim = dcel.twin[around]
-    places = places_of(geometry, dcel.origin[rim])
+    places = geometry.places(dcel.origin[rim])
     first = places.index(corner)
     return np.roll(rim, -first), places[first:] + places[:first]
-
-
-def places_of(geometry: Geometry, vertices: Ints) -> list[Point]:
-    """Some exact vertices. A certified mesh computes them together up to 200 times faster than one by one."""
-    together: Callable[[Ints], list[Point]] | None = getattr(geometry, "_places", None)
-    return together(vertices) if together else [geometry.point(v) for v in vertices.tolist()]
 
 
 class Renumbered(Geometry):
@@ -102,17 +95,14 @@ class Renumbered(Geometry):
         points = self._old.points
         return [points[v] for v in self._vertices.tolist()]
 
-    def point(self, vertex: int) -> Point:
-        """One exact vertex."""
-        return self._places(np.array([vertex]))[0]
-
     def remember(self, vertices: Ints) -> None:
         """Compute some exact vertices now, and keep them."""
-        self._known.update(zip(vertices.tolist(), self._places(vertices), strict=True))
+        self._known.update(zip(vertices.tolist(), self.places(vertices), strict=True))
 
-    def _places(self, vertices: Ints) -> list[Point]:
+    def places(self, vertices: Ints) -> list[Point]:
+        """Some exact vertices."""
         unknown = np.array([v for v in vertices.tolist() if v not in self._known], np.int64)
-        found = dict(zip(unknown.tolist(), places_of(self._old, self._vertices[unknown]), strict=True))
+        found = dict(zip(unknown.tolist(), self._old.places(self._vertices[unknown]), strict=True))
         return [found[v] if v in found else self._known[v] for v in vertices.tolist()]
 
     @cached_property

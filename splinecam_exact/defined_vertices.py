@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from splinecam_exact.canonical import boundary, places_of
+from splinecam_exact.canonical import boundary
 from splinecam_exact.certificate_text import Locate
 from splinecam_exact.geometry import Geometry, chunks
 from splinecam_exact.half_edges import OUTER, Ints
@@ -34,7 +34,7 @@ def vertex_locator(part: Subdivision, exact: Callable[[Sequence[int]], Sequence[
     >>> vertex_locator(canonical(part))(range(4))
     [(-4, -1), (-1, 0), (0, 1), (-4, 1)]
     """
-    points = exact or (lambda vertices: places_of(part.geometry, np.array(vertices, np.int64)))
+    points = exact or (lambda vertices: part.geometry.places(np.array(vertices, np.int64)))
     least, greatest = _extremes(part.geometry, _lines(part))
 
     def locate(vertices: Sequence[int]) -> list[Vertex]:

@@ -16,7 +16,7 @@ import numpy as np
 from gmpy2 import gcd, mpq
 from numpy.typing import NDArray
 
-from splinecam_exact.canonical import Renumbered, boundary, places_of, renumbered
+from splinecam_exact.canonical import Renumbered, boundary, renumbered
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.geometry import Geometry, Polygons, States
 from splinecam_exact.half_edges import OUTER, Ints
@@ -137,16 +137,13 @@ class _Joined(Geometry):
         points = [piece.points for piece in self._pieces]
         return [points[piece][v] for piece, v in self._owners.T.tolist()]
 
-    def point(self, vertex: int) -> Point:
-        """One exact vertex."""
-        return self._places(np.array([vertex]))[0]
-
-    def _places(self, vertices: Ints) -> list[Point]:
+    def places(self, vertices: Ints) -> list[Point]:
+        """Some exact vertices."""
         pieces, local = self._owners[:, vertices]
         found: dict[int, Point] = {}
         for piece in np.unique(pieces).tolist():
             mine = np.flatnonzero(pieces == piece)
-            found.update(zip(mine.tolist(), places_of(self._pieces[piece], local[mine]), strict=True))
+            found.update(zip(mine.tolist(), self._pieces[piece].places(local[mine]), strict=True))
         return [found[k] for k in range(len(vertices))]
 
     @cached_property

@@ -32,8 +32,9 @@ def run(capfd: pytest.CaptureFixture[str]) -> Runner:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A yardstick of no length, in this process."""
+    """A yardstick of no length, in this process, and as few runs as there may be."""
     monkeypatch.setattr(bench, "SHAPE", (2, 2, 2))
+    monkeypatch.setattr(bench, "ENOUGH", 0.0)
 
 
 @pytest.fixture
@@ -290,3 +291,10 @@ def test_module_measures_in_processes_of_their_own(folder: Path) -> None:
     assert "left_out" in found["rows"][1]
     assert found["rows"][0]["A"] == len(sx.partition(sx.load(folder / "workloads/one.npz"), sx.square(1)).faces)
     assert found["rows"][0]["peak_bytes"] < 150_000_000  # the yardstick takes 820 MB
+
+
+def test_short_runs_are_repeated_for_a_while(quick: None, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr(bench, "ENOUGH", 0.2)
+    runs = bench.answer(task(folder, "one", "rational"))["runs"]
+    assert sum(runs) >= 0.2
+    assert sum(runs[:-1]) < 0.2 or len(runs) == bench.RUNS

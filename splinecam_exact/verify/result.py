@@ -41,13 +41,13 @@ class MeshGeometry(Geometry):
     @cached_property
     def points(self) -> list[Point]:
         """The exact vertices. Cost: the exact forms of two units for each, in bulk."""
-        return self._places(np.arange(self.vertex_count))
+        return self._computed(np.arange(self.vertex_count))
 
-    def point(self, vertex: int) -> Point:
-        """One exact vertex."""
-        return self.points[vertex] if "points" in self.__dict__ else self._places(np.array([vertex]))[0]
+    def places(self, vertices: Ints) -> list[Point]:
+        """Some exact vertices."""
+        return super().places(vertices) if "points" in self.__dict__ else self._computed(vertices)
 
-    def _places(self, vertices: Ints) -> list[Point]:
+    def _computed(self, vertices: Ints) -> list[Point]:
         return self._exactly.places(vertices, self._face_of[vertices], self._history.patterns)
 
     @cached_property
