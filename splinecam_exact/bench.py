@@ -357,7 +357,8 @@ def _gigabytes(size: int) -> str:
 def _legend(rows: list[Result]) -> list[str]:
     units = [unit for row in rows for unit in row.get("yardsticks", ())] or [0.0]
     return [
-        f"time: the fastest of {RUNS} or more runs after a first one ({LONG:g} s: that one), until A, V, E are known.",
+        f"time: the fastest of at least {RUNS} runs after a first (which counts itself if it takes {LONG:g} s), until",
+        "A, V, E are known.",
         "/Y: that, divided by the time of one float64 product (200 000 x 256).(256 x 256) beside it: here "
         f"{min(units):.3g} to {max(units):.3g} s.",
         "peak: of the process (on a GPU: of the GPU's memory); added: to the process, by the first run.",
