@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
+from math import cos, sin
 from random import Random
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import splinecam_exact as sx
-from splinecam_exact.decide import Enclosure
+from splinecam_exact.decide import Decider, Enclosure, Maps
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Piecewise
@@ -28,6 +29,7 @@ torch = pytest.importorskip("torch")
 from planted import exact_form  # noqa: E402
 
 from splinecam_exact.verify import engine as engine_module  # noqa: E402
+from splinecam_exact.verify import refresh as refresh_module  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
 from splinecam_exact.verify.refresh import _direction, _meeting, refresh  # noqa: E402
 from splinecam_exact.verify.rigor import norms, spectral_norm  # noqa: E402
@@ -534,3 +536,52 @@ def test_meeting_points_and_directions_of_enclosed_lines(near: tuple[tuple[Any, 
         assert a or b
         sine = Fraction(u) * a + Fraction(v) * b
         assert sine**2 <= Fraction(slack) ** 2 * (a * a + b * b) * (Fraction(u) ** 2 + Fraction(v) ** 2)
+
+
+def hostile(patch: pytest.MonkeyPatch, random: Random) -> None:
+    """What new bounds are made from is as wrong as it says it may be, and that is much."""
+    turn, move, shift = (random.choice((0.0, 1e-15, 1e-12, 1e-8, 1e-4)) for _ in range(3))
+    meeting, maps, said = refresh_module._meeting, Decider.maps, {}
+
+    def moved(one: Enclosure, other: Enclosure) -> Any:
+        found = meeting(one, other)
+        if found is None or not move:
+            return found
+        angle = random.uniform(0, 7)
+        x, y = found[0] + 0.999 * move * cos(angle), found[1] + 0.999 * move * sin(angle)
+        return x, y, found[2] + move + 1e-15
+
+    def turned(line: Enclosure) -> Any:
+        (u, v), slack = _direction(line)
+        angle = random.choice((-1, 1)) * 0.999 * turn
+        return (u * cos(angle) - v * sin(angle), u * sin(angle) + v * cos(angle)), slack + turn + 1e-15
+
+    def shifted(self: Decider, patterns: Any, steps: Any) -> Any:
+        for cells, values, loss in maps(self, patterns, steps):
+            for n in values:
+                if n and shift:
+                    signs = np.array([random.choice((-1, 1)) for _ in range(values[n].size)]).reshape(values[n].shape)
+                    more = said.setdefault(n, np.array([shift * random.choice((0, 1e-4, 1)) for _ in loss[n]]))
+                    loss = {**loss, n: loss[n] + more + 2.0**-52 * np.abs(values[n]).max(axis=(0, 1))}
+                    values = {**values, n: values[n] + 0.999 * signs * more}
+            yield Maps(cells, values, loss)
+
+    patch.setattr(refresh_module, "_meeting", moved)
+    patch.setattr(refresh_module, "_direction", turned)
+    patch.setattr(refresh_module, "FAR", 2.0**60)
+    patch.setattr(Decider, "maps", shifted)
+
+
+@pytest.mark.usefixtures("always_anew")
+@pytest.mark.parametrize("seed", range(24))
+def test_new_bounds_hold_whatever_is_lost(seed: int) -> None:
+    random = Random(seed)
+    net = deep_network(seed, random.choice((3, 5)), random.choice((3, 5)))
+    if seed % 4 == 0:
+        groups = Max(1, ((0, 1, 2), (1,), (2, 0)))
+        last = Affine((3, 2), ([[1, -1, 1]], [[1] * net.sizes[1]]), [0])
+        net = Network(2, [*net.nodes[:2], groups, last, Piecewise.relu(4)])
+    with pytest.MonkeyPatch.context() as patch:
+        hostile(patch, random)
+        watched(net, sx.square(1), seed)
+        assert_certified_is_rational(net, sx.square(1))

@@ -146,9 +146,11 @@ class Engine(State):
     def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
         found = self._prove(step, field, True)
         if found is None:
+            fields = {number: f for number, f in self.values.fields.items() if number} | {step.sources[0]: field}
             self._watch("new bounds", -1, len(self.mesh.origin))
-            fields = {number: f for number, f in self.values.fields.items() if number}
-            refresh(self, fields | {step.sources[0]: field})
+            width = sum(f.width for f in fields.values())
+            self._afford(len(self.mesh.x) * width * 16 + self.mesh.faces * self.history.unit_count)
+            refresh(self, fields)
             self.refreshed += 1
             found = self._prove(step, field, False)
         if found is None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from splinecam_exact.decide import RELATIVE, Enclosure
 from splinecam_exact.rounding import nearest
@@ -51,12 +52,16 @@ def refresh(state: State, fields: dict[int, Field]) -> None:
         field.blocks = [value]
         field.rows_lipschitz = steep
         field.lipschitz = float(norms(steep.unsqueeze(0)))
-        # on another face at the vertex the map differs by what both can change between there and the true vertex
-        field.rows_error = (error + 2 * steep * ball) * SAFE
-        field.error = float(norms(field.rows_error.unsqueeze(0)))
+        field.rows_error, field.error = _everywhere(field, error, ball)
         field.size = state.values.size(value)
         if not (state.values.usable and field.size < LARGE and field.lipschitz < LARGE):
             field.loosen(1.0, 0.0, float("inf"))
+
+
+def _everywhere(field: Field, error: Tensor, distance: float) -> tuple[Tensor, float]:
+    """The errors on all faces at a vertex: where maps differ by what both can change between it and its true place."""
+    rows = (error + 2 * field.rows_lipschitz * distance) * SAFE
+    return rows, (float(norms(error.unsqueeze(0))) + 2 * field.lipschitz * distance) * SAFE
 
 
 def renew(state: State, vertices: Ints) -> None:
@@ -69,10 +74,12 @@ def renew(state: State, vertices: Ints) -> None:
     for number, found in anchored(state, fields, vertices, owner, np.unique(owner)).items():
         field, value = fields[number], state.tensor(found.value)
         state.values.put(number, state.tensor(vertices), value)
-        rows_error = (state.tensor(found.error) + 2 * field.rows_lipschitz * close) * SAFE
+        rows_error, error = _everywhere(field, state.tensor(found.error), close)
         field.rows_error = torch.maximum(field.rows_error, rows_error)
-        field.error = larger(field.error, float(norms(rows_error.unsqueeze(0))))
+        field.error = larger(field.error, error)
         field.size = larger(field.size, state.values.size(value))
+        if not field.size < LARGE:
+            field.loosen(1.0, 0.0, float("inf"))
 
 
 def _place(state: State, owner: Ints) -> None:
