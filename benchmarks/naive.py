@@ -9,7 +9,7 @@ Vertices are kept once per cell, so nothing but the cells comes out.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -95,4 +95,6 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.naive", description="Against naive splitting.")
+    parser.add_argument("network", metavar="NETWORK.npz", type=Path, help="a plain ReLU network with two inputs")
+    main(parser.parse_args().network)

@@ -71,6 +71,8 @@ class Geometry(ABC):
     vertex_count: int
     unit_count: int
     slack: float = 0.0
+    exact: bool = True
+    """Whether points and states are exact, and not only float64's opinion."""
 
     @property
     @abstractmethod
@@ -172,6 +174,7 @@ class FloatGeometry(Geometry):
         self.coordinates = coordinates
         self._state_rows = state_rows
         self._twins = twins
+        self.exact = False
 
     @cached_property
     def points(self) -> list[Point]:

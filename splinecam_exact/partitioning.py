@@ -38,7 +38,7 @@ def partition(
       networks with Max groups, the result is a certified one after all.
 
     `device` ("cpu", "cuda", …; the default is "cpu") and `max_memory` (bytes, about; the default is half of the
-    machine's) are for the first and the last. `progress` is called now and then with (stage, done, total) and may raise
+    machine's) are for the first and the last; with mode "rational" they are refused. `progress` is called now and then with (stage, done, total) and may raise
     to interrupt. Raises DomainError where network and domain do not fit, MissingDependency without torch, Undecided
     beyond `max_cells` cells or `max_memory`. Cost: about ten sorts of the half-edges and one matrix product per layer;
     mode "rational": quadratic in the breaklines of a cell, linear in cells, with integers whose length grows with
@@ -59,8 +59,9 @@ def partition(
     fitting(net, dom)
     if mode != "rational":
         return _speculate(net, dom, mode, device, progress, max_cells, max_memory)
-    if device is not None:
-        raise InputError("mode 'rational' has no device: leave it out")
+    for name, given in (("device", device), ("max_memory", max_memory)):
+        if given is not None:
+            raise InputError(f"mode 'rational' has no {name}: leave it out")
     program = lowered(net, dom)
     dcel = rebuild(program, dom.corners, progress, max_cells)
     points, polygons = _polygons(dcel)

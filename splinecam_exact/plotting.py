@@ -63,7 +63,8 @@ def plot(
     or segments of shape (k, 2, 2). `points` (slice coordinates) are marked, each with its entry of `labels`.
     `color_by` is "cell" (neighbours differ), "region" (one colour for cells with one affine map), "class" (a hue for
     each answer, cells in shades of it, a legend; `classes` names the outputs) or "none"; where it is not given,
-    "class" with a decision and otherwise "cell". The sides have one scale unless the domain is oblong beyond 4 : 1.
+    "class" with a decision and otherwise "cell". The sides have one scale unless the domain is oblong beyond 4 : 1. A
+    float64 result is marked as uncertified.
 
     Draws on `ax`, or on a new figure that no backend and no pyplot knows; returns the axes. With `path` (.png, .svg,
     .pdf) the figure is saved, whole or not at all, the same bytes each time. Raises MissingDependency without
@@ -97,7 +98,7 @@ def plot(
     if boundary is not None:
         _red(ax, boundary.segments if isinstance(boundary, Decision) else boundary)
     _mark(ax, marks, extent)
-    _dress(ax, extent, filled, title)
+    _dress(ax, extent, filled, title, part.certified)
     if path is not None:
         save_figure(ax.figure.canvas.figure, path)
     return ax
@@ -258,6 +259,7 @@ def _dress(
     extent: tuple[NDArray[np.float64], NDArray[np.float64]],
     legend: list[tuple[str, Any]],
     title: str | None,
+    certified: bool,
 ) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -273,6 +275,8 @@ def _dress(
         spine.set_visible(False)
     ax.tick_params(length=0, labelsize=9, colors="#70747e")
     ax.locator_params(nbins=6)
+    if not certified:
+        ax.set_title("float64, uncertified", loc="right", fontsize=9, color="#70747e", pad=10)
     if title is not None:
         ax.set_title(title, loc="left", fontsize=13, color=INK, pad=10, parse_math=False)
     if legend:

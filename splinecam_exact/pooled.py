@@ -8,16 +8,30 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any, TypeVar
 
+from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.evaluation import Evaluate, Values, alike, evaluate
 from splinecam_exact.kernel.program import Program
 from splinecam_exact.kernel.rational import Point
+
+R = TypeVar("R")
 
 PART = 256
 """So many points are sent at a time."""
 
 PATIENCE = 0.1
 """So many seconds pass before the limits are looked at again."""
+
+
+def submitted(executor: Executor, function: Callable[..., R], *arguments: Any) -> Future[R]:
+    """`executor.submit`. Raises InputError where the executor has been shut down, BrokenExecutor where it is broken."""
+    try:
+        return executor.submit(function, *arguments)
+    except BrokenExecutor:
+        raise
+    except RuntimeError as error:
+        raise InputError(f"the executor takes no jobs ({error}): give one that has not been shut down") from None
 
 
 def pooled(executor: Executor, program: Program) -> Evaluate:
@@ -30,7 +44,7 @@ def pooled(executor: Executor, program: Program) -> Evaluate:
         values: list[Values] = []
         futures: list[Future[list[Values]]] = []
         with suppress(BrokenExecutor):
-            futures += (executor.submit(_evaluate, data, part) for part in parts)
+            futures += (submitted(executor, _evaluate, data, part) for part in parts)
         try:
             for k, part in enumerate(parts):
                 found = _result(futures[k], tick) if k < len(futures) else None

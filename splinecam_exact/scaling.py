@@ -32,6 +32,7 @@ from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import Point
 from splinecam_exact.network import Network
 from splinecam_exact.partitioning import partition
+from splinecam_exact.pooled import submitted
 from splinecam_exact.stitching import cut_domain, stitch
 from splinecam_exact.subdivision import Subdivision
 
@@ -375,12 +376,12 @@ class _Jobs(Generic[R]):
         job.runs += 1
         call = partial(_attempt, self._function, job.arguments, uuid4().hex)
         try:
-            job.future = self._executor.submit(call)
+            job.future = submitted(self._executor, call)
         except BrokenExecutor:
             if not isinstance(self._executor, ProcessPoolExecutor):
                 raise
             self._executor = _another(self._executor)
-            job.future = self._executor.submit(call)
+            job.future = submitted(self._executor, call)
 
 
 def _blame(runs: int) -> str:

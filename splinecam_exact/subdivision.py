@@ -177,10 +177,13 @@ class Subdivision:
         self.report = report
         self._progress = progress
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_progress": None}
+
     @property
     def certified(self) -> bool:
         """Whether this is exact, and not only float64's opinion."""
-        return self.mode != "float64"
+        return self.mode != "float64" and self.geometry.exact
 
     @cached_property
     def program(self) -> Program:

@@ -333,3 +333,13 @@ def test_legend_names_the_classes_that_occur(part: sx.Subdivision) -> None:
     legend = plotting.plot(part, boundary=decided, classes=["first", "second"]).get_legend()
     assert legend is not None
     assert {text.get_text() for text in legend.get_texts()} == {"first", "tie", "decision boundary"}
+
+
+@pytest.mark.parametrize("mode", ["float64", "rational"])
+def test_pictures_say_what_is_uncertified(mode: str) -> None:
+    if mode == "float64":
+        pytest.importorskip("torch")
+    net = sx.from_layers([([[1, 1], [1, -1]], [0, 0]), ([[1, -1]], [0])])
+    axes = sx.plot(sx.partition(net, sx.square(1), mode), title="a title")
+    assert axes.get_title("left") == "a title"
+    assert axes.get_title("right") == ("float64, uncertified" if mode == "float64" else "")

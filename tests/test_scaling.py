@@ -478,3 +478,16 @@ def test_pickled_networks_are_checked() -> None:
 def test_executors_of_others_are_not_imported() -> None:
     script = "import sys, splinecam_exact.scaling\nprint(*{'distributed', 'torch', 'dask'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout == "\n"
+
+
+def test_executor_that_was_shut_down_is_refused() -> None:
+    net = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [-1], "relu"), ([[1]], [0])])
+    for executor in (ThreadPoolExecutor(1), ProcessPoolExecutor(1)):
+        executor.shutdown()
+        for job in (
+            lambda: list(sx.partition_many([(net, sx.square(1))], executor)),  # noqa: B023
+            lambda: sx.partition_pieces(net, sx.square(1), 2, executor),  # noqa: B023
+            lambda: sx.check(sx.certify(net, sx.square(1)), net, sx.square(1), executor=executor),  # noqa: B023
+        ):
+            with pytest.raises(sx.InputError, match="shut down"):
+                job()

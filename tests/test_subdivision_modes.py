@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,17 @@ def test_cells_without_area_are_drawn() -> None:
     pytest.importorskip("matplotlib")
     for colour in ("cell", "region", "none"):
         sx.plot(FLAT, color_by=colour)
+
+
+def test_float64_geometry_is_never_certified() -> None:
+    part = sx.partition(FINE.network, FINE.domain, mode="float64")
+    for mode in ("rational", "certified", "float64"):
+        assert not sx.Subdivision(FINE.network, FINE.domain, part.geometry, mode=mode).certified
+    part.mode = "certified"
+    with pytest.raises(sx.InputError, match="uncertified"):
+        sx.certificate_of(part)
+
+
+def test_results_forget_who_watched_when_they_are_pickled() -> None:
+    part = sx.partition(FINE.network, FINE.domain, mode="rational", progress=lambda *_: None)
+    assert pickle.loads(pickle.dumps(part)).counts() == part.counts()
