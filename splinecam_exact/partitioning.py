@@ -38,11 +38,11 @@ def partition(
       networks with Max groups, the result is a certified one after all.
 
     `device` ("cpu", "cuda", …; the default is "cpu") and `max_memory` (bytes, about; the default is half of the
-    machine's) are for the first and the last; with mode "rational" they are refused. `progress` is called now and then with (stage, done, total) and may raise
-    to interrupt. Raises DomainError where network and domain do not fit, MissingDependency without torch, Undecided
-    beyond `max_cells` cells or `max_memory`. Cost: about ten sorts of the half-edges and one matrix product per layer;
-    mode "rational": quadratic in the breaklines of a cell, linear in cells, with integers whose length grows with
-    depth.
+    machine's) are for the first and the last; mode "rational" refuses them. `progress` is called now and then with
+    (stage, done, total) and may raise to interrupt. Raises DomainError where network and domain do not fit,
+    MissingDependency without torch, Undecided beyond `max_cells` cells or `max_memory`. Cost: about ten sorts of the
+    half-edges and one matrix product per layer; mode "rational": quadratic in the breaklines of a cell, linear in
+    cells, with integers whose length grows with depth.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 1], [1, 1]], [0, -1]), ([[1, -2]], [0])])
