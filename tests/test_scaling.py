@@ -433,11 +433,15 @@ def test_ctrl_c_cancels_the_jobs() -> None:
     stalled = Stalled()
     parts = partition_many(SLICES, stalled, mode="rational")
     next(parts)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, a shell has it ignored
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        next(parts)
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(parts)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
     assert all(future.cancelled() for future in stalled.futures[1:])
 
 
