@@ -163,10 +163,11 @@ class Decider:
         left = np.arange(len(cuts))
         *trials, exactly = self._stages(cuts)
         for precision in (*trials, exactly):
-            few = left[:: max(1, len(left) // FEW)]
-            tried = self._lines(patterns, cuts[few], which[few], precision)
-            if precision is not exactly and 2 * sum(line.close for line in tried) < len(few):
-                continue  # it would not do for most of them
+            if precision is not exactly:
+                few = left[:: max(1, len(left) // FEW)]
+                tried = self._lines(patterns, cuts[few], which[few], precision)
+                if 2 * sum(line.close for line in tried) < len(few):
+                    continue  # it would not do for most of them
             for r, line in zip(left.tolist(), self._lines(patterns, cuts[left], which[left], precision), strict=True):
                 found[r] = line
             left = left[[not found[r].close for r in left.tolist()]]

@@ -20,7 +20,6 @@ RELATIVE = 16 * 2.0**-53
 CLOSE = 2.0**-56
 """A precision is enough where it loses no more than this share of a step's largest coefficient."""
 
-
 FEW = 16
 """How many cells or lines, about, a precision is tried on."""
 
