@@ -31,7 +31,7 @@ from planted import exact_form  # noqa: E402
 from splinecam_exact.verify import engine as engine_module  # noqa: E402
 from splinecam_exact.verify import refresh as refresh_module  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
-from splinecam_exact.verify.refresh import _direction, _meeting, refresh  # noqa: E402
+from splinecam_exact.verify.refresh import _meeting, direction_of, refresh  # noqa: E402
 from splinecam_exact.verify.rigor import norms, spectral_norm  # noqa: E402
 from splinecam_exact.verify.steps import Bent, Field, Linear  # noqa: E402
 
@@ -531,7 +531,7 @@ def test_meeting_points_and_directions_of_enclosed_lines(near: tuple[tuple[Any, 
         p, q = Fraction(b * f - c * e, a * e - b * d), Fraction(c * d - a * f, a * e - b * d)
         rounding = (abs(x) + abs(y) + error) * Fraction(2.0**-52)
         assert (x - p) ** 2 + (y - q) ** 2 <= (error + rounding) ** 2
-    (u, v), slack = _direction(middle[0])
+    (u, v), slack = direction_of(middle[0])
     if slack < 1:
         assert a or b
         sine = Fraction(u) * a + Fraction(v) * b
@@ -552,7 +552,7 @@ def hostile(patch: pytest.MonkeyPatch, random: Random) -> None:
         return x, y, found[2] + move + 1e-15
 
     def turned(line: Enclosure) -> Any:
-        (u, v), slack = _direction(line)
+        (u, v), slack = direction_of(line)
         angle = random.choice((-1, 1)) * 0.999 * turn
         return (u * cos(angle) - v * sin(angle), u * sin(angle) + v * cos(angle)), slack + turn + 1e-15
 
@@ -567,7 +567,7 @@ def hostile(patch: pytest.MonkeyPatch, random: Random) -> None:
             yield Maps(cells, values, loss)
 
     patch.setattr(refresh_module, "_meeting", moved)
-    patch.setattr(refresh_module, "_direction", turned)
+    patch.setattr(refresh_module, "direction_of", turned)
     patch.setattr(refresh_module, "FAR", 2.0**60)
     patch.setattr(Decider, "maps", shifted)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from gmpy2 import mpz
 from torch import Tensor
 
+from splinecam_exact.decide import Enclosure
 from splinecam_exact.fast.assemble import Refinement
 from splinecam_exact.fast.mesh import Mesh
 from splinecam_exact.kernel.program import Progress, UnitStep
 from splinecam_exact.rounding import nearest
 from splinecam_exact.verify.accuracy import Accuracy
 from splinecam_exact.verify.history import Ints, Layer, States
-from splinecam_exact.verify.refresh import renew
+from splinecam_exact.verify.refresh import direction_of, renew
 from splinecam_exact.verify.repair import Repaired, recut
 from splinecam_exact.verify.rigor import TINY, UNIT
 from splinecam_exact.verify.splice import Arrays, Spliced, splice
@@ -110,9 +112,9 @@ def _locate(state: State, x: Tensor, made: Repaired, result: Spliced) -> Tensor:
     close = 2 * UNIT * state.values.radius + TINY
     near, ball = state.accuracy.near[chosen], state.accuracy.ball[chosen]
     near[vertex], ball[vertex] = close, close
-    directions = [(nearest(b, max(abs(a), abs(b))), -nearest(a, max(abs(a), abs(b)))) for a, b, _ in made.lines]
-    direction = torch.tensor(directions, dtype=torch.float64, device=state.device).reshape(-1, 2)
-    slack = torch.full_like(direction[:, 0], 8 * UNIT)
+    found = [direction_of(Enclosure(line, mpz(0))) for line in made.lines]
+    direction = torch.tensor([d for d, _ in found], dtype=torch.float64, device=state.device).reshape(-1, 2)
+    slack = torch.tensor([s for _, s in found], dtype=torch.float64, device=state.device)
     state.accuracy = Accuracy(
         near, ball, torch.cat([state.accuracy.direction, direction]), torch.cat([state.accuracy.slack, slack])
     )

@@ -96,7 +96,7 @@ def _place(state: State, owner: Ints) -> None:
 
     direction, slack = accuracy.direction.cpu().numpy().copy(), accuracy.slack.cpu().numpy().copy()
     for i, line in enclosed.items():
-        direction[i], slack[i] = _direction(line)
+        direction[i], slack[i] = direction_of(line)
     close = 2 * UNIT * radius + TINY
     x, ball = state.mesh.x.cpu().numpy().copy(), np.full(len(owner), close)
     far = []
@@ -115,7 +115,7 @@ def _place(state: State, owner: Ints) -> None:
     state.accuracy = Accuracy(places.clone(), places, state.tensor(direction), state.tensor(slack))
 
 
-def _direction(line: Enclosure) -> tuple[tuple[float, float], float]:
+def direction_of(line: Enclosure) -> tuple[tuple[float, float], float]:
     """A float direction of a line, and a bound of the sine of the angle between them."""
     (a, b, _), radius = line
     most = max(abs(a), abs(b))
