@@ -13,6 +13,7 @@ from splinecam_exact.cli_output import Output, Result
 from splinecam_exact.importers.nnet import Header
 from splinecam_exact.kernel.rational import format_rational
 from splinecam_exact.nodes import Affine, Max, Node, Piecewise
+from splinecam_exact.weights import Convolution, Selection, Weight
 
 _FEW = 4
 """So many different rows of a piecewise linear node are shown."""
@@ -72,11 +73,9 @@ def node_text(node: Node) -> str:
     'of node 3: slopes 1/10, 1 between breakpoints 0'
     """
     if isinstance(node, Affine):
-        parts = [
-            f"{'matrix ' + ' x '.join(map(str, w.shape)) if len(w.shape) == 2 else 'diagonal'} of node {source}"
-            for source, w in zip(node.sources, node.weights, strict=True)
-        ]
-        return f"{' + '.join(parts)}; {_kind(*node.weights, node.bias)}"
+        parts = [f"{_shape(w)} of node {source}" for source, w in zip(node.sources, node.weights, strict=True)]
+        arrays = [w.kernel if isinstance(w, Convolution) else w for w in node.weights if not isinstance(w, Selection)]
+        return f"{' + '.join(parts)}; {_kind(*arrays, node.bias)}"
     if isinstance(node, Max):
         sizes = sorted({len(group) for group in node.groups})
         return f"of node {node.source}: groups of {', '.join(map(str, sizes))}"
@@ -90,6 +89,15 @@ def node_text(node: Node) -> str:
         " | ".join(", ".join(map(str, row)) for row in _rows(a)) for a in (node.slopes, node.breakpoints)
     )
     return f"of node {node.source}: slopes {slopes} between breakpoints {breakpoints}"
+
+
+def _shape(weight: Weight) -> str:
+    if isinstance(weight, Convolution):
+        sizes = " x ".join(map(str, weight.window))
+        return f"convolution {weight.image[0]} to {weight.channels} channels, {sizes},"
+    if isinstance(weight, Selection):
+        return f"{weight.shape[0]} values"
+    return "matrix " + " x ".join(map(str, weight.shape)) if len(weight.shape) == 2 else "diagonal"
 
 
 def _rows(array: ExactArray) -> list[list[mpq]]:

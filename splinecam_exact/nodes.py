@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from gmpy2 import lcm, mpz
 
 from splinecam_exact.arrays import ExactArray
 from splinecam_exact.kernel import program as kernel
 from splinecam_exact.kernel.errors import NetworkError
+from splinecam_exact.weights import Terms, Weight, weight_of
 
 
 @dataclass(frozen=True)
 class Affine:
     """y = W_1 x_1 + ... + W_k x_k + b over the values x_i of earlier nodes.
 
-    `sources` are node numbers (0 is the network's input). A weight of shape (outputs, inputs) is a matrix, one of
-    shape (n,) a diagonal. `bias` has shape (outputs,). Arrays are converted with `ExactArray.of`.
+    `sources` are node numbers (0 is the network's input). A weight is an array, of shape (outputs, inputs) for a matrix
+    or (n,) for a diagonal, or a `Convolution` or `Selection`. `bias` has shape (outputs,). Arrays are converted with
+    `ExactArray.of`.
     """
 
     sources: tuple[int, ...]
-    weights: tuple[ExactArray, ...]
+    weights: tuple[Weight, ...]
     bias: ExactArray
 
     def __post_init__(self) -> None:
         _set(self, "sources", tuple(self.sources))
-        _set(self, "weights", tuple(ExactArray.of(w, f"weights[{k}]") for k, w in enumerate(self.weights)))
+        _set(self, "weights", tuple(weight_of(w, f"weights[{k}]") for k, w in enumerate(self.weights)))
         _set(self, "bias", ExactArray.of(self.bias, "bias"))
 
     def fitted(self, sizes: Sequence[int]) -> Affine:
@@ -57,28 +59,15 @@ class Affine:
 
     def lower(self, values: Sequence[range]) -> kernel.Affine:
         """The kernel's operation, `values[k]` being the value numbers of node k."""
-        arrays = [(array, *array.numerators()) for array in (*self.weights, self.bias)]
-        common = lcm(*(den for _, den, _ in arrays))
-        scaled = [
-            (array.shape, flat if den == common else [n * (common // den) for n in flat]) for array, den, flat in arrays
+        arrays = [array.numerators() for array in (*self.weights, self.bias)]
+        common = lcm(*(den for den, _ in arrays))
+        *scaled, constants = [flat if den == common else [n * (common // den) for n in flat] for den, flat in arrays]
+        terms = [
+            _terms(weight, values[source], flat)
+            for weight, source, flat in zip(self.weights, self.sources, scaled, strict=True)
         ]
-        *weights, (_, constants) = scaled
-        dense = tuple(
-            j for s, (shape, _) in zip(self.sources, weights, strict=True) if len(shape) == 2 for j in values[s]
-        )
-        rows: list[kernel.Row] = []
-        for k, constant in enumerate(constants):
-            indices: tuple[int, ...] = dense  # one object for all rows: the kernel looks its inputs up once
-            coefs: list[mpz] = []
-            for shape, flat in weights:
-                if len(shape) == 2:
-                    coefs += flat[k * shape[1] : (k + 1) * shape[1]]
-            for source, (shape, flat) in zip(self.sources, weights, strict=True):
-                if len(shape) == 1:
-                    indices += (values[source][k],)
-                    coefs.append(flat[k])
-            rows.append((indices, tuple(coefs), constant))
-        return kernel.Affine(common, tuple(rows))
+        rows = zip(terms[0] if len(terms) == 1 else _joined(terms), constants, strict=True)
+        return kernel.Affine(common, tuple((indices, coefs, constant) for (indices, coefs), constant in rows))
 
 
 @dataclass(frozen=True)
@@ -223,6 +212,28 @@ Node = Affine | Piecewise | Max
 
 def _set(node: Node, name: str, value: object) -> None:
     object.__setattr__(node, name, value)  # the way a frozen dataclass converts its fields
+
+
+def _terms(weight: Weight, values: range, numerators: Sequence[mpz]) -> Iterator[Terms]:
+    """The terms of each output; rows over the same values share one tuple of their numbers."""
+    if not isinstance(weight, ExactArray):
+        yield from weight.terms(values, numerators)
+    elif len(weight.shape) == 1:
+        yield from (((j,), (w,)) for j, w in zip(values, numerators, strict=True))
+    else:
+        indices, width = tuple(values), len(values)
+        yield from ((indices, tuple(numerators[k : k + width])) for k in range(0, len(numerators), width))
+
+
+def _joined(terms: Sequence[Iterator[Terms]]) -> Iterator[Terms]:
+    """The terms of a sum; rows whose parts share their numbers share theirs."""
+    known: dict[tuple[int, ...], tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]] = {}
+    for parts in zip(*terms, strict=True):
+        several = tuple(indices for indices, _ in parts)
+        key = tuple(map(id, several))
+        if key not in known:
+            known[key] = several, tuple(chain(*several))  # what has an id in use is kept
+        yield known[key][1], tuple(chain(*(coefs for _, coefs in parts)))
 
 
 def _known(source: object, sizes: Sequence[int]) -> int:

@@ -5,7 +5,8 @@
 A node is {"kind": "affine", "sources", "weights", "bias"}, {"kind": "piecewise", "source", "breakpoints", "slopes",
 "anchor"} or {"kind": "max", "source", "groups"}. An array is {"shape", "float64"} with base64 of little-endian float64
 where every entry is exactly one, and otherwise {"shape", "denominator", "numerators"} with decimal strings in lowest
-terms. There is one way to write each network, and nothing else is read.
+terms. A weight may also be {"selection", "inputs"}, with base64 of little-endian int64, or {"convolution"} with an
+object of the fields of `weights.Convolution`. There is one way to write each network, and nothing else is read.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkEr
 from splinecam_exact.kernel.rational import parse_integer
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Node, Piecewise
+from splinecam_exact.weights import Convolution, Selection, Weight
 
 _FORMAT = "splinecam-exact network"
 _VERSION = 1
 _KEYS = ("format", "version", "input_size", "nodes", "conventions", "digest")
+
+_SIZES = ("image", "output", "window", "stride", "padding", "dilation")
 
 
 def write(net: Network, path: PathLike) -> None:
@@ -81,12 +85,22 @@ def from_json(content: object, place: str) -> Network:
 
 def _node_json(node: Node) -> dict[str, Any]:
     if isinstance(node, Affine):
-        weights = [_array_json(w) for w in node.weights]
+        weights = [_weight_json(w) for w in node.weights]
         return {"kind": "affine", "sources": node.sources, "weights": weights, "bias": _array_json(node.bias)}
     if isinstance(node, Piecewise):
         arrays = {name: _array_json(getattr(node, name)) for name in ("breakpoints", "slopes", "anchor")}
         return {"kind": "piecewise", "source": node.source, **arrays}
     return {"kind": "max", "source": node.source, "groups": node.groups}
+
+
+def _weight_json(weight: Weight) -> dict[str, Any]:
+    if isinstance(weight, Selection):
+        data = base64.b64encode(weight.indices.astype("<i8").tobytes()).decode()
+        return {"selection": data, "inputs": weight.inputs}
+    if isinstance(weight, Convolution):
+        sizes = {name: getattr(weight, name) for name in _SIZES}
+        return {"convolution": {"kernel": _array_json(weight.kernel), **sizes, "groups": weight.groups}}
+    return _array_json(weight)
 
 
 def _array_json(array: ExactArray) -> dict[str, Any]:
@@ -108,7 +122,7 @@ def _node(obj: object, place: str) -> Node:
 def _affine(obj: dict[str, Any], place: str) -> Node:
     sources = _list(obj["sources"], int, f"{place}.sources")
     weights = _typed(obj["weights"], list, f"{place}.weights")
-    arrays = [_array(weight, f"{place}.weights[{k}]") for k, weight in enumerate(weights)]
+    arrays = [_weight(weight, f"{place}.weights[{k}]") for k, weight in enumerate(weights)]
     return Affine(tuple(sources), tuple(arrays), _array(obj["bias"], f"{place}.bias"))
 
 
@@ -128,6 +142,28 @@ _NODES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any], str], Node]]]
     "piecewise": (("source", "breakpoints", "slopes", "anchor"), _piecewise),
     "max": (("source", "groups"), _max),
 }
+
+
+def _weight(obj: object, place: str) -> Weight:
+    content = _typed(obj, dict, place)
+    try:
+        if "selection" in content:
+            _check_keys(content, ("selection", "inputs"), place)
+            data = _bytes(_typed(content["selection"], str, f"{place}.selection"), f"{place}.selection")
+            if not data or len(data) % 8:
+                raise FileFormatError(f"{place}.selection", f"holds {len(data)} bytes; 8 for each output are needed")
+            return Selection(np.frombuffer(data, "<i8"), _typed(content["inputs"], int, f"{place}.inputs"))
+        if "convolution" in content:
+            _check_keys(content, ("convolution",), place)
+            place = f"{place}.convolution"
+            fields = _typed(content["convolution"], dict, place)
+            _check_keys(fields, ("kernel", *_SIZES, "groups"), place)
+            sizes = {name: tuple(_list(fields[name], int, f"{place}.{name}")) for name in _SIZES}
+            kernel = _array(fields["kernel"], f"{place}.kernel")
+            return Convolution(kernel, **sizes, groups=_typed(fields["groups"], int, f"{place}.groups"))
+    except NetworkError as error:
+        raise FileFormatError(place, str(error)) from None
+    return _array(content, place)
 
 
 def _array(obj: object, place: str) -> ExactArray:
@@ -158,16 +194,20 @@ def _array(obj: object, place: str) -> ExactArray:
 
 
 def _floats(text: str, count: int, shape: tuple[int, ...], place: str) -> ExactArray:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise FileFormatError(f"{place}.float64", "is not base64") from None
+    data = _bytes(text, f"{place}.float64")
     if len(data) != 8 * count:
         raise FileFormatError(f"{place}.float64", f"holds {len(data)} bytes, the shape {shape} needs {8 * count}")
     try:
         return ExactArray.of(np.frombuffer(data, "<f8").reshape(shape), "entry ")
     except NetworkError as error:
         raise FileFormatError(place, str(error)) from None
+
+
+def _bytes(text: str, place: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise FileFormatError(place, "is not base64") from None
 
 
 def _integer(value: object, place: str) -> mpz:
