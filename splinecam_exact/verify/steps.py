@@ -14,19 +14,19 @@ The bounds hold for any order of summation, with or without fused multiply-add.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from gmpy2 import mpq
 from torch import Tensor
 
-from splinecam_exact.arrays import ExactArray
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.rounding import nearest
-from splinecam_exact.verify.rigor import LERP, SAFE, TINY, UNIT, gamma, larger, norms, spectral_norm
+from splinecam_exact.verify.operators import Dense, Diagonal, Operator, floats, operator
+from splinecam_exact.verify.rigor import LERP, SAFE, TINY, UNIT, gamma, larger, norms
 
 
 class Field:
@@ -81,39 +81,37 @@ class Field:
 class Linear:
     """An affine node in float64: y = sum of x_i W_i^T + b."""
 
-    def __init__(self, sources: tuple[int, ...], weights: list[Tensor], bias: Tensor) -> None:
+    def __init__(self, sources: tuple[int, ...], weights: Sequence[Operator], bias: Tensor) -> None:
         self.sources, self.weights, self.bias = sources, weights, bias
-        self.norms = [spectral_norm(w) if w.dim() == 2 else float(w.abs().max()) + TINY for w in weights]
-        self.sums = [float(norms(w.reshape(1, -1))) for w in weights]
-        self.rows = [norms(w) if w.dim() == 2 else w.abs() + TINY for w in weights]
         self.offset = float(norms(bias.reshape(1, -1)))
-        fan_in = sum(w.shape[1] if w.dim() == 2 else 1 for w in weights)
+        fan_in = sum(w.fan_in for w in weights)
         self.rounding = gamma(fan_in + len(weights) + 6)  # with the rounding of weights that are no floats
 
     def __call__(self, inputs: list[Tensor], out: Tensor | None = None) -> Tensor:
         y = self.bias
         for x, w in zip(inputs, self.weights, strict=True):
-            y = torch.addmm(y, x, w.T, out=out) if w.dim() == 2 else torch.addcmul(y, x, w, out=out)
+            y = w.add(y, x, out)
         return y
 
     def bounds(self, inputs: list[Field]) -> tuple[float, float]:
         """Bounds of the result's error and Jacobian."""
-        size = sum(s * f.size for s, f in zip(self.sums, inputs, strict=True)) + self.offset
-        passed = sum(s * f.error for s, f in zip(self.norms, inputs, strict=True))
-        steep = sum(s * f.lipschitz for s, f in zip(self.norms, inputs, strict=True))
+        pairs = list(zip(self.weights, inputs, strict=True))
+        size = sum(w.sum * f.size for w, f in pairs) + self.offset
+        passed = sum(w.norm * f.error for w, f in pairs)
+        steep = sum(w.norm * f.lipschitz for w, f in pairs)
         return (passed + self.rounding * size + self._lost(inputs)) * SAFE, steep * SAFE + TINY
 
     def _lost(self, inputs: list[Field]) -> float:
         """What underflow can lose: of a product, less than TINY times 1 or either factor."""
-        return TINY * (1 + sum(self.sums) + sum(f.size for f in inputs))
+        return TINY * (1 + sum(w.sum for w in self.weights) + sum(f.size for f in inputs))
 
     def rows_bounds(self, inputs: list[Field]) -> tuple[Tensor, Tensor]:
         """The same for each value alone."""
         error = self.rounding * self.bias.abs() + self._lost(inputs)
         steep = torch.zeros_like(error)
-        for rows, field in zip(self.rows, inputs, strict=True):
-            error = error + rows * ((field.error + self.rounding * field.size) * SAFE)
-            steep = steep + rows * field.lipschitz
+        for weight, field in zip(self.weights, inputs, strict=True):
+            error = error + weight.rows * ((field.error + self.rounding * field.size) * SAFE)
+            steep = steep + weight.rows * field.lipschitz
         return error * SAFE, steep * SAFE + TINY
 
 
@@ -199,16 +197,7 @@ class Largest:
 Step = Linear | Bent | Largest
 
 
-def floats(array: ExactArray, device: torch.device) -> Tensor:
-    """The float64 nearest to each entry."""
-    if array.floats is not None:
-        return torch.from_numpy(np.array(array.floats)).to(device)
-    den, numerators = array.numerators()
-    flat = np.array([nearest(n, den) for n in numerators])
-    return torch.from_numpy(flat.reshape(array.shape)).to(device)
-
-
-def compiled(net: Network, dom: Polygon | Slice, device: torch.device) -> list[Step]:
+def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device) -> list[Step]:
     """The nodes of a network, node 1 first; on a slice, the slice's affine map is put before them.
 
     Node 0 is the point in slice coordinates; with a slice, the network's own nodes are numbered from 1 on after it. So
@@ -219,15 +208,16 @@ def compiled(net: Network, dom: Polygon | Slice, device: torch.device) -> list[S
     if isinstance(dom, Slice):
         basis = np.array([[nearest(q.numerator, q.denominator) for q in v] for v in dom.basis])
         origin = np.array([nearest(q.numerator, q.denominator) for q in dom.origin])
-        steps.append(Linear((0,), [torch.from_numpy(basis.T.copy()).to(device)], torch.from_numpy(origin).to(device)))
+        plane = Dense(torch.from_numpy(basis.T.copy()).to(device))
+        steps.append(Linear((0,), [plane], torch.from_numpy(origin).to(device)))
     elif any(not isinstance(node, Affine) and node.source == 0 for node in net.nodes):
         zero = torch.zeros(2, dtype=torch.float64, device=device)
-        steps.append(Linear((0,), [zero + 1], zero))
+        steps.append(Linear((0,), [Diagonal(zero + 1)], zero))
     else:
         shift = 0
     for node in net.nodes:
         if isinstance(node, Affine):
-            weights = [floats(w, device) for w in node.weights]
+            weights = [operator(w, device) for w in node.weights]
             steps.append(Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device)))
         elif isinstance(node, Piecewise):
             arrays = (node.breakpoints, node.slopes, node.anchor)

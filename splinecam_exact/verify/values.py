@@ -46,6 +46,7 @@ class Values:
             blocks = [block.clamp_(min=0) if alone else block.clamp(min=0) for block in source.blocks]
             found = Field(blocks[0], error, lipschitz, source.size)
             found.blocks = blocks
+            found.rows_error, found.rows_lipschitz = source.rows_error, source.rows_lipschitz
         else:
             value = node([f.value for f in inputs])
             found = Field(value, error, lipschitz, self.size(value))

@@ -1,0 +1,148 @@
+"""Linear maps in float64, applied to many vectors at once, with the norms that error bounds need.
+
+Each has `norm`, an upper bound of its spectral norm; `sum`, one of the spectral norm of the map with the absolute
+values of its coefficients; `rows`, those of the 2-norms of the rows; and `fan_in`, how many products a row adds up.
+`add(y, x, out)` is y + x W^T for x of shape (vectors, inputs), written to `out` where that is given.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splinecam_exact.arrays import ExactArray
+from splinecam_exact.rounding import nearest
+from splinecam_exact.verify.rigor import SAFE, TINY, norms, spectral_norm
+from splinecam_exact.weights import Convolution, Selection, Weight
+
+
+class Operator(Protocol):
+    """A linear map: see the module."""
+
+    norm: float
+    sum: float
+    rows: Tensor
+    fan_in: int
+
+    def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
+        """Y + x W^T."""
+
+
+class Dense:
+    """A matrix (outputs, inputs)."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix = matrix
+        self.norm, self.sum = spectral_norm(matrix), float(norms(matrix.reshape(1, -1)))
+        self.rows, self.fan_in = norms(matrix), matrix.shape[1]
+
+    def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
+        """Y + x W^T."""
+        return torch.addmm(y, x, self.matrix.T, out=out)
+
+
+class Diagonal:
+    """A factor for each value."""
+
+    def __init__(self, factors: Tensor) -> None:
+        self.factors = factors
+        self.norm = float(factors.abs().max()) + TINY
+        self.sum = self.norm
+        self.rows, self.fan_in = factors.abs() + TINY, 1
+
+    def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
+        """Y + x W^T."""
+        return torch.addcmul(y, x, self.factors, out=out)
+
+
+class Selected:
+    """A `Selection`."""
+
+    def __init__(self, selection: Selection, device: torch.device) -> None:
+        chosen = selection.indices
+        self.places = torch.from_numpy(np.maximum(chosen, 0)).to(device)
+        self.missing = torch.from_numpy(chosen < 0).to(device) if (chosen < 0).any() else None
+        repeats = int(np.bincount(chosen[chosen >= 0], minlength=1).max())
+        self.norm = self.sum = math.sqrt(repeats) * SAFE + TINY
+        self.rows, self.fan_in = torch.ones(len(chosen), dtype=torch.float64, device=device), 1
+
+    def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
+        """Y + x W^T."""
+        found = x[:, self.places]
+        if self.missing is not None:
+            found.masked_fill_(self.missing, 0)
+        return torch.add(y, found, out=out)
+
+
+class Convolved:
+    """A `Convolution`: each vector's windows are gathered and multiplied by the kernel's matrix.
+
+    The product of the norms of both steps bounds the norm: gathering repeats each value at most `overlap` times.
+    """
+
+    def __init__(self, convolution: Convolution, device: torch.device) -> None:
+        self.shape = convolution
+        groups = convolution.groups
+        flat = floats(convolution.kernel, device)
+        self.kernel = flat.reshape(groups, convolution.channels // groups, flat.shape[1])
+        repeats = math.sqrt(convolution.overlap) * SAFE
+        lone = self.kernel.shape[1] == 1
+        single = float(norms(flat).max()) if lone else max(spectral_norm(part) for part in self.kernel)
+        self.norm = single * repeats
+        self.sum = float(norms(self.kernel.flatten(1)).max()) * repeats
+        self.rows = norms(flat).repeat_interleave(math.prod(convolution.output))
+        self.fan_in = flat.shape[1]
+        self.margins: list[int] = []
+        for size, count, window, stride, padding, dilation in zip(
+            convolution.image[1:],
+            convolution.output,
+            convolution.window,
+            convolution.stride,
+            convolution.padding,
+            convolution.dilation,
+            strict=True,
+        ):
+            end = (count - 1) * stride + (window - 1) * dilation + 1 - padding
+            self.margins[:0] = (padding, max(0, end - size))
+
+    def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
+        """Y + x W^T."""
+        shape, count = self.shape, len(x)
+        image = torch.nn.functional.pad(x.reshape(count, *shape.image), self.margins)
+        whole, channel, *steps = image.stride()
+        windows = image.as_strided(
+            (count, shape.image[0], *shape.window, *shape.output),
+            (
+                *(whole, channel),
+                *(s * d for s, d in zip(steps, shape.dilation, strict=True)),
+                *(s * d for s, d in zip(steps, shape.stride, strict=True)),
+            ),
+        )
+        groups, channels, terms = self.kernel.shape
+        places = math.prod(shape.output)
+        columns = windows.reshape(count, groups, terms, places).permute(1, 2, 0, 3).reshape(groups, terms, -1)
+        found = torch.bmm(self.kernel, columns).reshape(groups, channels, count, places)
+        return torch.add(y, found.permute(2, 0, 1, 3).reshape(count, -1), out=out)
+
+
+def operator(weight: Weight, device: torch.device) -> Operator:
+    """A weight in float64."""
+    if isinstance(weight, Selection):
+        return Selected(weight, device)
+    if isinstance(weight, Convolution):
+        return Convolved(weight, device)
+    array = floats(weight, device)
+    return Dense(array) if array.dim() == 2 else Diagonal(array)
+
+
+def floats(array: ExactArray, device: torch.device) -> Tensor:
+    """The float64 nearest to each entry."""
+    if array.floats is not None:
+        return torch.from_numpy(np.array(array.floats)).to(device)
+    den, numerators = array.numerators()
+    flat = np.array([nearest(n, den) for n in numerators])
+    return torch.from_numpy(flat.reshape(array.shape)).to(device)
