@@ -116,7 +116,7 @@ def parser() -> Parser:
     demo = _command(
         commands,
         "demo",
-        "partition, certify, check and draw the two networks that ship with the package",
+        "partition, certify, check and draw the three networks that ship with the package",
         "splinecam-exact demo -o demo",
         module="demo",
     )

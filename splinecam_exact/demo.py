@@ -1,4 +1,4 @@
-"""The demonstration: two trained networks partitioned, certified, checked from the files just written, and drawn."""
+"""The demonstration: three trained networks partitioned, certified, checked from the files just written, and drawn."""
 
 from __future__ import annotations
 
@@ -52,19 +52,32 @@ class Subject(NamedTuple):
 
 
 def subjects() -> list[Subject]:
-    """The two networks that ship with the package."""
+    """The three networks that ship with the package."""
     shown = np.load(models.path("digits_images.npz"))
-    labels = [str(label) for label in shown["labels"]]
+    plane = Slice.through(*shown["images"])
+    classes = [f"digit {k}" for k in range(10)]
+    images = [image.reshape(8, 8) for image in shown["images"]]
+    labels = [f"test image: {label}" for label in shown["labels"]]
     return [
         Subject(
             "digits",
             "Digits classifier on the plane of three images",
             "a classifier of handwritten digits, on the plane through three test images",
             load(models.path("digits.npz")),
-            Slice.through(*shown["images"]),
-            [f"digit {k}" for k in range(10)],
-            [image.reshape(8, 8) for image in shown["images"]],
-            [f"test image: {label}" for label in labels],
+            plane,
+            classes,
+            images,
+            labels,
+        ),
+        Subject(
+            "digits_cnn",
+            "Convolutional digits classifier on the same plane",
+            "a convolutional classifier with max pooling, on the same plane",
+            load(models.path("digits_cnn.json")),
+            plane,
+            classes,
+            images,
+            labels,
         ),
         Subject(
             "sdf",

@@ -44,7 +44,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Runner:
 def test_everything_is_verified_within_a_minute(found: dict[str, Any]) -> None:
     assert found["status"] == "verified"
     assert found["seconds"] < 60
-    assert [network["name"] for network in found["networks"]] == ["digits", "sdf"]
+    assert [network["name"] for network in found["networks"]] == ["digits", "digits_cnn", "sdf"]
     for network in found["networks"]:
         assert {check["status"] for check in network["checks"].values()} == {"verified"}
         assert network["counts"]["A"] > 1000
@@ -53,7 +53,9 @@ def test_everything_is_verified_within_a_minute(found: dict[str, Any]) -> None:
 def test_files_are_what_is_said(found: dict[str, Any], folder: Path) -> None:
     named = {Path(path) for network in found["networks"] for path in network["files"].values()}
     assert named == set(folder.iterdir())
-    assert {path.name for path in named if path.suffix == ".png"} == ({"digits.png", "sdf.png"} if DRAWS else set())
+    assert {path.stem for path in named if path.suffix == ".png"} == (
+        {"digits", "digits_cnn", "sdf"} if DRAWS else set()
+    )
     for path in named:
         if path.suffix == ".png":
             assert path.read_bytes().startswith(b"\x89PNG")
@@ -68,19 +70,26 @@ def test_certificates_verify_by_the_commands_that_are_printed(found: dict[str, A
 
 
 def test_certificates_are_about_the_shipped_networks_and_images(found: dict[str, Any]) -> None:
-    images = np.load(models.path("digits_images.npz"))["images"]
-    domains = {"digits": sx.Slice.through(*images), "sdf": sx.square(1)}
+    plane = sx.Slice.through(*np.load(models.path("digits_images.npz"))["images"])
+    shipped = {
+        "digits": ("digits.npz", plane),
+        "digits_cnn": ("digits_cnn.json", plane),
+        "sdf": ("sdf.npz", sx.square(1)),
+    }
     for network in found["networks"]:
+        file, domain = shipped[network["name"]]
         content = json.loads(Path(network["files"]["certificate"]).read_text().splitlines()[0])
-        assert content["network"] == sx.load(models.path(f"{network['name']}.npz")).digest
-        assert content["domain"] == domains[network["name"]].digest
+        assert content["network"] == sx.load(models.path(file)).digest
+        assert content["domain"] == domain.digest
 
 
 def test_images_have_the_labels_that_the_picture_gives_them() -> None:
-    digits = next(subject for subject in subjects() if subject.name == "digits")
-    for image, label in zip(digits.images, digits.labels, strict=True):
-        outputs = digits.net.evaluate(image.ravel())
-        assert label == f"test image: {outputs.index(max(outputs))}"
+    shown = [subject for subject in subjects() if subject.images]
+    assert len(shown) == 2
+    for subject in shown:
+        for image, label in zip(subject.images, subject.labels, strict=True):
+            outputs = subject.net.evaluate(image.ravel())
+            assert label == f"test image: {outputs.index(max(outputs))}"
 
 
 def test_without_matplotlib_pictures_are_skipped_with_a_remedy(
@@ -90,7 +99,7 @@ def test_without_matplotlib_pictures_are_skipped_with_a_remedy(
     shown = run("demo", "-o", str(tmp_path))
     assert shown.code == 0
     assert "splinecam-exact[plot]" in shown.out
-    assert shown.out.count("verdict      verified by ") == 4
+    assert shown.out.count("verdict      verified by ") == 6
     assert not list(tmp_path.glob("*.png"))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from splinecam_exact.models._training import FOLDER, relu_network, save, train
+from splinecam_exact.models._training import FOLDER, digits, relu_network, save, seed, train_on_digits
 
 SHOWN = (3, 5, 8)
 """The digits of the three test images through which the demo lays its slice."""
@@ -19,31 +19,15 @@ SHOWN = (3, 5, 8)
 
 def main() -> None:
     """Trains, saves, prints the accuracies."""
-    import torch
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    images, labels = load_digits(return_X_y=True)
-    images = images / 16
-    parts = train_test_split(images, labels, test_size=0.25, random_state=0, stratify=labels)
-    train_x, test_x = (torch.tensor(part, dtype=torch.float32) for part in parts[:2])
-    train_y, test_y = (torch.tensor(part) for part in parts[2:])
-
-    network = relu_network([64, 50, 50, 50, 10], seed=0)
-    batches = torch.Generator().manual_seed(0)
-
-    def batch() -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = torch.randint(len(train_x), (128,), generator=batches)
-        return train_x[chosen], train_y[chosen]
-
-    train(network, batch, torch.nn.CrossEntropyLoss(label_smoothing=0.1), steps=1500)
-    answers = network(test_x).argmax(1)
-    print(f"training accuracy {(network(train_x).argmax(1) == train_y).float().mean():.4f}")
-    print(f"test accuracy     {(answers == test_y).float().mean():.4f}")
+    seed(0)
+    network = relu_network([64, 50, 50, 50, 10])
+    data = digits()
+    answers = train_on_digits(network, data)
     save(network, FOLDER / "digits.npz")
 
-    shown = [next(k for k in range(len(test_y)) if test_y[k] == answers[k] == digit) for digit in SHOWN]
-    np.savez_compressed(FOLDER / "digits_images.npz", images=parts[1][shown], labels=parts[3][shown])
+    labels = data.test_y
+    shown = [next(k for k in range(len(labels)) if labels[k] == answers[k] == digit) for digit in SHOWN]
+    np.savez_compressed(FOLDER / "digits_images.npz", images=data.test_x[shown], labels=labels[shown])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from splinecam_exact.models._training import FOLDER, relu_network, save, train
+from splinecam_exact.models._training import FOLDER, relu_network, save, seed, train
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +50,8 @@ def main() -> None:
     """Trains, saves, prints the errors."""
     import torch
 
-    network = relu_network([2, 24, 24, 24, 1], seed=4)
+    seed(4)
+    network = relu_network([2, 24, 24, 24, 1])
     rng = np.random.default_rng(0)
 
     def batch() -> tuple[torch.Tensor, torch.Tensor]:
