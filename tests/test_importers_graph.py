@@ -253,6 +253,8 @@ def test_average_pooling(data: st.DataObject, dimensions: int, ceil_mode: bool, 
     assume(all(n + 2 * p >= k for n, p, k in zip(sizes, padding, window, strict=True)))
     divisor = draw(st.sampled_from([None, 3])) if dimensions > 1 else None
     more = {} if dimensions == 1 else {"divisor_override": divisor}
+    # torch refuses some images of three dimensions.
+    assume(dimensions < 3 or all(n >= k for n, k in zip(sizes, window, strict=True)))
     law = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[dimensions]
     agree(
         draw,
@@ -447,8 +449,8 @@ K = np.ones((2, 2, 3))
         (lambda g, t: g.max_pool(t, [5], [1], [(0, 0)]), "has a window of 5 where there are 4 places"),
         (lambda g, t: g.max_pool(t, [1], [1], [(3, 0)]), "takes the maximum of no values"),
         (lambda g, t: g.avg_pool(t, [1], [1], [(3, 0)], False, False), "takes the mean of no values"),
-        (lambda g, t: g.adaptive_avg_pool(t, [0]), "pools to 0 places"),
-        (lambda g, t: g.adaptive_max_pool(t, [1 << 29]), "are the most"),
+        (lambda g, t: g.adaptive_avg_pool(t, [0]), "pools to (0,) places"),
+        (lambda g, t: g.adaptive_max_pool(t, [1 << 29]), "pools to (536870912,) places, for which more"),
         (lambda g, t: g.batch_norm(t, None, None, [0] * 3, [1] * 3, 0), "has 3 running means for 2 channels"),
         (lambda g, t: g.batch_norm(t, None, [0], [0, 0], [1, 1], 0), "has parameters of sizes 2, 1, 2, 2"),
         (lambda g, t: g.batch_norm(t, None, None, [0, 0], [1, -1], 0), "channel 1: var + eps is -1.0"),

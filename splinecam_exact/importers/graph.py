@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from gmpy2 import mpq
@@ -15,7 +16,7 @@ from gmpy2 import mpq
 from splinecam_exact.arrays import ExactArray
 from splinecam_exact.importers import batchnorm, windows
 from splinecam_exact.importers.elementwise import Elementwise, filled, per_channel
-from splinecam_exact.importers.tensors import Tensor, axes_of, check_size, constant, exact_array, objects
+from splinecam_exact.importers.tensors import Constant, Tensor, axes_of, check_size, constant, exact_array, objects
 from splinecam_exact.kernel.errors import NetworkError
 from splinecam_exact.weights import Convolution, Ints
 
@@ -158,18 +159,26 @@ class Graph(Elementwise):
         if t.shape[1] != channels or channels % groups:
             raise NetworkError(f"has a weight of shape {kernel.shape} and {groups} groups for {t.shape[1]} channels")
         windows.check_windows(window, output_padding=output_padding)
-        spread = (*t.shape[:2], *((n - 1) * s + 1 for n, s in zip(t.shape[2:], stride, strict=True)))
-        check_size(spread)
-        if spread != t.shape:
-            index = np.full(spread, -1)
-            index[(slice(None), slice(None), *(slice(None, None, s) for s in stride))] = t.index
-            t = self.selected(t.node, index)
+        spread = tuple((n - 1) * s + 1 for n, s in zip(t.shape[2:], stride, strict=True))
+        reach = [f * (k - 1) for f, k in zip(dilation, window, strict=True)]
+        around = [(r - lo, r - hi + o) for r, (lo, hi), o in zip(reach, pairs, output_padding, strict=True)]
+        cut = [(max(0, -low), max(0, high) if low < 0 else 0) for low, high in around]  # a cut may exceed the image
+        around = [(max(0, low), min(0, high) if low < 0 else high) for low, high in around]
+        grown = [n + more for n, (_, more) in zip(spread, cut, strict=True)]
+        check_size((*t.shape[:2], *(n - less for n, (less, _) in zip(grown, cut, strict=True))))
+        check_size((*t.shape[:2], *grown))
+        inside: Any = (..., *(slice(less, None) for less, _ in cut))
+        if t.shape[2:] == tuple(grown):
+            t = t[inside]
+        else:
+            places: Any = (..., *(slice(0, n, s) for n, s in zip(spread, stride, strict=True)))
+            index = np.full((*t.shape[:2], *grown), -1)
+            index[places] = t.index
+            t = self.selected(t.node, index[inside])
         d = len(window)
         kernel = np.flip(kernel, tuple(range(2, 2 + d)))
         kernel = kernel.reshape((groups, channels // groups, outputs, *window)).swapaxes(1, 2)
         kernel = kernel.reshape((groups * outputs, channels // groups, *window))
-        reach = [f * (k - 1) for f, k in zip(dilation, window, strict=True)]
-        around = [(r - lo, r - hi + o) for r, (lo, hi), o in zip(reach, pairs, output_padding, strict=True)]
         return self.conv(t, kernel, bias, (1,) * d, around, dilation, groups)
 
     def _kernel(
@@ -180,7 +189,7 @@ class Graph(Elementwise):
         padding: windows.Pairs,
         dilation: Sequence[int],
         groups: int,
-    ) -> np.ndarray:
+    ) -> Constant:
         kernel = constant(weight, "weight")
         if kernel.ndim < 3 or kernel.ndim != t.rank:
             raise NetworkError(f"has a weight of shape {kernel.shape} for a tensor of shape {t.shape}")
@@ -300,8 +309,9 @@ def _seen(t: Tensor, dimensions: int, places: Ints) -> Ints:
 
 
 def _sizes(places: Ints) -> Ints:
-    return (places >= 0).sum(axis=1)
+    sizes: Ints = (places >= 0).sum(axis=1)
+    return sizes
 
 
-def _inverses(sizes: Ints) -> np.ndarray:
+def _inverses(sizes: Ints) -> Constant:
     return constant([mpq(1, n) for n in sizes.tolist()])

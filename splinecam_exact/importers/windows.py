@@ -78,13 +78,13 @@ def sliding(
 
 def adaptive(image: Sequence[int], output: Sequence[int]) -> Ints:
     """(windows, places) of adaptive pooling: window i of m sees places floor(i n / m) to ceil((i + 1) n / m) - 1."""
+    if not all(type(m) is int and 1 <= m < 1 << 30 for m in output):
+        raise NetworkError(f"pools to {tuple(output)} places")
+    if math.prod(n + 2 * m for n, m in zip(image, output, strict=True)) > MAX_VALUES:  # as many, or more
+        raise NetworkError(f"pools to {tuple(output)} places, for which more than {MAX_VALUES} values are needed")
     axes = []
     for n, m in zip(image, output, strict=True):
-        if type(m) is not int or not 1 <= m < 1 << 30:
-            raise NetworkError(f"pools to {m} places")
         first, stop = np.arange(m) * n // m, -(-(np.arange(m) + 1) * n // m)
         at = first[:, np.newaxis] + np.arange(int((stop - first).max()))
         axes.append(np.where(at < stop[:, np.newaxis], at, -1))
-    if math.prod(a.size for a in axes) > MAX_VALUES:
-        raise NetworkError(f"pools to {tuple(output)} places, which needs more than {MAX_VALUES} values")
     return joined_places(axes, image)
