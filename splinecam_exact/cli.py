@@ -267,7 +267,7 @@ def _command(
 
 def _model(command: Parser, flag: str = "") -> None:
     group = command.add_argument_group("network")
-    text = "a network: .npz (W0, b0, W1, b1, ...), .nnet, or the project's own .json"
+    text = "a network: .onnx, .pt2 (torch.export), .nnet, .npz (W0, b0, W1, b1, ...), or the project's own .json"
     if flag:
         group.add_argument(flag, metavar="MODEL", required=True, help=text)
     else:
@@ -281,6 +281,11 @@ def _model(command: Parser, flag: str = "") -> None:
         "--numbers",
         choices=("decimal", "float64"),
         help=".nnet: read 0.1 as one tenth (default) or as the nearest float64",
+    )
+    group.add_argument(
+        "--strip-output",
+        action="store_true",
+        help=".onnx, .pt2: leave out a last softmax, log-softmax or sigmoid",
     )
 
 

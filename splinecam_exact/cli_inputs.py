@@ -30,13 +30,13 @@ Box = list[tuple[mpq, mpq]]
 
 
 def read_network(args: argparse.Namespace) -> Network:
-    """The network of a command's MODEL, --normalize and --numbers."""
+    """The network of a command's MODEL, --normalize, --numbers and --strip-output."""
     if args.normalize is None and Path(args.model).suffix.lower() == ".nnet":
         raise InputError(
             f"{args.model}: choose --normalize (inputs and outputs in the header's units) or --no-normalize (network "
             "coordinates)"
         )
-    return load(args.model, normalize=args.normalize, numbers=args.numbers)
+    return load(args.model, normalize=args.normalize, numbers=args.numbers, strip_output=args.strip_output)
 
 
 def nnet_header(args: argparse.Namespace) -> Header | None:
@@ -194,4 +194,6 @@ def check_command(args: argparse.Namespace, certificate: PathLike) -> str:
             words.append(f"--{option}={shlex.quote(getattr(args, option))}")
     if args.normalize is not None:
         words.append("--normalize" if args.normalize else "--no-normalize")
+    if args.strip_output:
+        words.append("--strip-output")
     return " ".join(words)

@@ -137,14 +137,12 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_suffix_decides(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"\.onnx is not supported yet"):
-        load(tmp_path / "x.onnx")
-    with pytest.raises(InputError, match=r"\.pt2 is not supported yet"):
-        load(tmp_path / "x.PT2")
-    with pytest.raises(InputError, match=r"suffix '\.txt' is unknown; \.json, \.npz and \.nnet"):
+    with pytest.raises(InputError, match=r"suffix '\.txt' is unknown; \.json, \.npz, \.nnet, \.onnx and \.pt2"):
         load(tmp_path / "x.txt")
     with pytest.raises(InputError, match=r"choices for \.nnet files only"):
         load(saved(tmp_path, ARRAYS), normalize=False)
+    with pytest.raises(InputError, match=r"a choice for \.onnx and \.pt2 files only"):
+        load(saved(tmp_path, ARRAYS), strip_output=True)
 
 
 def test_workloads_load(data_dir: Path) -> None:

@@ -10,25 +10,37 @@ from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.network import Network
 
 
-def load(path: PathLike, *, normalize: bool | None = None, numbers: str | None = None) -> Network:
-    """The network in a file: .json (the project's own), .npz (W0, b0, W1, b1, ...) or .nnet.
+def load(
+    path: PathLike, *, normalize: bool | None = None, numbers: str | None = None, strip_output: bool = False
+) -> Network:
+    """The network in a file: .json (the project's own), .npz (W0, b0, W1, b1, ...), .nnet, .onnx or .pt2 (torch.export).
 
-    `normalize` and `numbers` belong to .nnet, where `normalize` must be chosen: see `importers.nnet.load`. Raises
-    FileFormatError where the file is not what its suffix says, and InputError for a suffix that is not supported.
+    `normalize` and `numbers` belong to .nnet, where `normalize` must be chosen: see `importers.nnet.load`.
+    `strip_output` belongs to .onnx and .pt2: it leaves out a last softmax, log-softmax or sigmoid. Raises
+    FileFormatError where the file is not what its suffix says, NetworkError for a network that is not continuous and
+    piecewise linear, and InputError for a suffix that is not supported.
     """
     from splinecam_exact.importers import native, nnet, npz
 
     suffix = Path(path).suffix.lower()
+    if suffix != ".nnet" and (normalize is not None or numbers is not None):
+        raise InputError(f"{os.fspath(path)}: normalize and numbers are choices for .nnet files only")
+    if suffix == ".onnx":
+        from splinecam_exact.importers import onnx
+
+        return onnx.load(path, strip_output=strip_output)
+    if suffix == ".pt2":
+        from splinecam_exact.importers import pt2
+
+        return pt2.load(path, strip_output=strip_output)
+    if strip_output:
+        raise InputError(f"{os.fspath(path)}: strip_output is a choice for .onnx and .pt2 files only")
     if suffix == ".nnet":
         return nnet.load(path, normalize=normalize, numbers="decimal" if numbers is None else numbers)
-    if normalize is not None or numbers is not None:
-        raise InputError(f"{os.fspath(path)}: normalize and numbers are choices for .nnet files only")
     if suffix == ".json":
         return native.load(path)
     if suffix == ".npz":
         return npz.load(path)
-    if suffix in (".onnx", ".pt2"):
-        raise InputError(
-            f"{os.fspath(path)}: {suffix} is not supported yet; use from_torch, or save it as .npz or .json"
-        )
-    raise InputError(f"{os.fspath(path)}: the suffix {suffix!r} is unknown; .json, .npz and .nnet are supported")
+    raise InputError(
+        f"{os.fspath(path)}: the suffix {suffix!r} is unknown; .json, .npz, .nnet, .onnx and .pt2 are supported"
+    )

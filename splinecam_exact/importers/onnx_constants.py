@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from gmpy2 import is_square, isqrt, lcm, mpq, mpz
@@ -43,7 +44,7 @@ def fold(op: str, a: Array, b: Array) -> Array:
     if op in ("Div", "Mod") and any(v == 0 for v in y.reshape(-1)):
         raise NetworkError("divides by zero")
     if op == "Div" and not is_real(a):
-        return _ints(np.frompyfunc(_towards_zero, 2, 1)(x, y))
+        return _ints(np.asarray(np.frompyfunc(_towards_zero, 2, 1)(x, y), dtype=object))
     if op == "Pow":
         if not is_real(a):
             raise NetworkError("raises ints to a power")
@@ -120,7 +121,13 @@ def total(op: str, values: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
     exact = objects(values) if is_real(values) else values.astype(object)
     if values.dtype == np.bool_ or not values.size:
         raise NetworkError("reduces constants that are bools or empty")
-    functions = {"Sum": np.add, "Mean": np.add, "Prod": np.multiply, "Max": np.maximum, "Min": np.minimum}
+    functions: dict[str, Any] = {
+        "Sum": np.add,
+        "Mean": np.add,
+        "Prod": np.multiply,
+        "Max": np.maximum,
+        "Min": np.minimum,
+    }
     found = exact
     for d in sorted(axes, reverse=True):
         found = np.asarray(functions[op].reduce(found, axis=d, keepdims=keepdims))

@@ -215,12 +215,12 @@ def decode(tensor: Any) -> Array:
     except Exception as error:  # numpy has several kinds
         raise NetworkError(f"cannot be read ({error})") from None
     if tensor.data_type in FLOATS:
-        return found.astype(np.float64)
+        return np.asarray(found, np.float64)
     if tensor.data_type == TensorProto.BOOL:
-        return found.astype(np.bool_)
+        return np.asarray(found, np.bool_)
     if found.dtype == np.uint64 and found.size and int(found.max()) >= 1 << 63:
         raise NetworkError("holds an int that is no int64")
-    return found.astype(np.int64)
+    return np.asarray(found, np.int64)
 
 
 class Attributes:
@@ -241,17 +241,28 @@ class Attributes:
             raise NetworkError(f"has the attribute {name!r} of another type than it must have")
         return getattr(attribute, field)
 
-    def int(self, name: str, default: int) -> int:
+    def integer(self, name: str, default: int) -> int:
         """An int."""
         found = self._take(name, AttributeProto.INT, "i")
         return default if found is None else int(found)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """An int that is 0 or 1."""
-        found = self.int(name, int(default))
+        found = self.integer(name, int(default))
         if found not in (0, 1):
             raise NetworkError(f"has {name} = {found}; 0 or 1 is needed")
         return bool(found)
+
+    def index(self, name: str) -> int:
+        """An int that must be there."""
+        found = self._take(name, AttributeProto.INT, "i")
+        if found is None:
+            raise NetworkError(f"lacks the attribute {name!r}")
+        return int(found)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such an attribute that nobody asked for yet."""
+        return name in self._left
 
     def ints(self, name: str) -> tuple[int, ...] | None:
         """A list of ints, None where it is left out."""

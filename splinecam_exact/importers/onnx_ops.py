@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 from gmpy2 import mpq
+from onnx import TensorProto
 
 from splinecam_exact.importers import onnx_constants
 from splinecam_exact.importers.onnx_call import Call, Value, axis, broadcast, is_real, shape_of
-from splinecam_exact.importers.onnx_file import FLOATS, Array, TensorProto
+from splinecam_exact.importers.onnx_file import FLOATS, Array
 from splinecam_exact.importers.onnx_views import joined, reshaped
 from splinecam_exact.importers.tensors import Tensor, constant
 from splinecam_exact.kernel.errors import NetworkError
@@ -143,7 +144,7 @@ def single(call: Call) -> Value:
 def cast(call: Call) -> Value:
     call.count(1)
     x = call.value(0)
-    kind = call.attributes.int("to", 0)
+    kind = call.attributes.integer("to", 0)
     call.attributes.ignore("saturate", "round_mode")
     if isinstance(x, Tensor):
         if kind not in FLOATS:
@@ -264,11 +265,11 @@ def batch_norm(call: Call) -> Value:
         raise NetworkError(
             "is in training mode, so its output depends on the batch: export the model in evaluation mode"
         )
-    if call.attributes.int("spatial", 1) != 1:
+    if call.attributes.integer("spatial", 1) != 1:
         raise NetworkError("has spatial = 0, which is not supported: convert the model with onnx.version_converter")
     t = call.tensor()
-    parameters = [call.real(k + 1, name) for k, name in enumerate(("scale", "bias", "mean", "variance"))]
-    return call.graph.batch_norm(t, *parameters, call.attributes.real("epsilon", 1e-5))
+    gamma, beta, mean, var = (call.real(k + 1, name) for k, name in enumerate(("scale", "bias", "mean", "variance")))
+    return call.graph.batch_norm(t, gamma, beta, mean, var, call.attributes.real("epsilon", 1e-5))
 
 
 # Matrices
@@ -294,21 +295,19 @@ def gemm(call: Call) -> Value:
     shape = (shape_of(a)[0], shape_of(b)[1])
     if added is not None and broadcast([shape, shape_of(added)]) != shape:
         raise NetworkError(f"adds a tensor of shape {shape_of(added)} to a matrix of shape {shape}")
-    if (
-        isinstance(a, Tensor)
-        and isinstance(added, np.ndarray)
-        and added.size == added.shape[-1:].count(added.size) * added.size
-    ):
+    bias = None
+    if isinstance(a, Tensor) and not isinstance(added, Tensor | None) and added.size in (1, *added.shape[-1:]):
         bias, added = np.broadcast_to(added.reshape(-1), shape[1:]), None
-    else:
-        bias = None
+    found: Value
     if isinstance(a, Tensor) and not isinstance(b, Tensor):
         found = call.graph.linear(a, b.T, bias)
     else:
         found = product(call, a, b)
     if added is None:
         return found
-    return call.graph.add(found, added)
+    if isinstance(found, Tensor):
+        return call.graph.add(found, added)
+    return call.graph.add(added, found) if isinstance(added, Tensor) else onnx_constants.fold("Add", found, added)
 
 
 def scaled(call: Call, x: Value, factor: float | None) -> Value:
@@ -331,23 +330,25 @@ def product(call: Call, a: Value, b: Value) -> Value:
     left, right = shape_of(a), shape_of(b)
     if not isinstance(a, Tensor) and isinstance(b, Tensor) and (len(left), len(right)) == (2, 1):
         return call.graph.linear(b, a, call.added_bias(left[0]))
+    call.bias = call.bias if len(right) > 1 else None  # or the sum may have one dimension more than the product
     a = reshaped(call, a, (1, *left)) if len(left) == 1 else a
     b = reshaped(call, b, (*right, 1)) if len(right) == 1 else b
     if shape_of(a)[-1] != shape_of(b)[-2]:
         raise NetworkError(f"multiplies matrices of shapes {left} and {right}")
-    found = _product(call, a, b)
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        found: Value = onnx_constants.product(a, b)
+    else:
+        found = _product(call, a, b)
     shape = shape_of(found)
     dropped = (*shape[:-2], *shape[-2:-1] * (len(left) > 1), *shape[-1:] * (len(right) > 1))
     return reshaped(call, found, dropped)
 
 
-def _product(call: Call, a: Value, b: Value) -> Value:
+def _product(call: Call, a: Value, b: Value) -> Tensor:
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         raise NetworkError(
             "multiplies two values that both depend on the network's input, which is not piecewise linear"
         )
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        return onnx_constants.product(a, b)
     lead = broadcast([shape_of(a)[:-2], shape_of(b)[:-2]])
     matrix = b if isinstance(a, Tensor) else a
     if math.prod(shape_of(matrix)[:-2]) == 1:
@@ -366,7 +367,6 @@ def _product(call: Call, a: Value, b: Value) -> Value:
     products = []
     for k in range(math.prod(lead)):
         one, other = many[0][k], many[1][k]
-        made = call.graph.linear(one, other.T) if isinstance(one, Tensor) else call.graph.matmul_left(one, other)
-        products.append(made.unsqueeze(0))
+        products.append(_product(call, one, other).unsqueeze(0))
     found = call.graph.concat(products, 0)
     return found.reshape((*lead, *found.shape[-2:]))

@@ -16,7 +16,7 @@ def flatten(call: Call) -> Value:
     call.count(1)
     x = call.value(0)
     shape = shape_of(x)
-    at = call.attributes.int("axis", 1)
+    at = call.attributes.integer("axis", 1)
     if not -len(shape) <= at <= len(shape):
         raise NetworkError(f"flattens from dimension {at} on, of {len(shape)}")
     at = at + len(shape) if at < 0 else at
@@ -84,10 +84,7 @@ def unsqueeze(call: Call) -> Value:
 def concat(call: Call) -> Value:
     call.count(1, 1 << 16)
     parts = [call.value(k) for k in range(len(call.inputs))]
-    at = call.attributes._take("axis", 2, "i")
-    if at is None:
-        raise NetworkError("lacks its axis")
-    return joined(call, parts, int(at))
+    return joined(call, parts, call.attributes.index("axis"))
 
 
 def joined(call: Call, parts: Sequence[Value], at: int) -> Value:
@@ -112,9 +109,9 @@ def split(call: Call) -> tuple[Value, ...]:
     call.count(1, 2)
     x = call.value(0)
     shape = shape_of(x)
-    d = axis(call.attributes.int("axis", 0), len(shape))
+    d = axis(call.attributes.integer("axis", 0), len(shape))
     sizes = call.attributes.ints("split")
-    count = call.attributes.int("num_outputs", call.outputs)
+    count = call.attributes.integer("num_outputs", call.outputs)
     if call.given(1):
         sizes = call.ints(1, "sizes of the parts")
     if sizes is None:
@@ -162,7 +159,7 @@ def gather(call: Call) -> Value:
     call.count(2)
     x, places = call.value(0), call.constant(1, "list of indices")
     shape = shape_of(x)
-    d = axis(call.attributes.int("axis", 0), len(shape))
+    d = axis(call.attributes.integer("axis", 0), len(shape))
     if places.dtype != np.int64 or bool(((places < -shape[d]) | (places >= shape[d])).any()):
         raise NetworkError(f"gathers entries that are not among the {shape[d]} of dimension {d}")
     room((*shape[:d], *places.shape, *shape[d + 1 :]))
@@ -219,7 +216,7 @@ _PADS = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wra
 
 def depth_to_space(call: Call) -> Value:
     call.count(1)
-    x, size = call.value(0), call.attributes.int("blocksize", 0)
+    x, size = call.value(0), call.attributes.integer("blocksize", 0)
     shape = shape_of(x)
     mode = call.attributes.text("mode", "DCR")
     if len(shape) != 4 or size < 1 or shape[1] % (size * size) or mode not in ("DCR", "CRD"):
@@ -233,7 +230,7 @@ def depth_to_space(call: Call) -> Value:
 
 def space_to_depth(call: Call) -> Value:
     call.count(1)
-    x, size = call.value(0), call.attributes.int("blocksize", 0)
+    x, size = call.value(0), call.attributes.integer("blocksize", 0)
     shape = shape_of(x)
     if len(shape) != 4 or size < 1 or shape[2] % size or shape[3] % size:
         raise NetworkError(f"takes a tensor of shape {shape} apart into blocks of {size} x {size}")
@@ -262,7 +259,7 @@ def where(call: Call) -> Value:
 def shape(call: Call) -> Value:
     call.count(1)
     sizes = shape_of(call.value(0))
-    start, end = call.attributes.int("start", 0), call.attributes.int("end", len(sizes))
+    start, end = call.attributes.integer("start", 0), call.attributes.integer("end", len(sizes))
     return np.array(sizes[start:end], dtype=np.int64)
 
 
@@ -274,21 +271,18 @@ def size(call: Call) -> Value:
 def constant_node(call: Call) -> Value:
     call.count(0)
     given = call.attributes
-    found = [
-        given.array("value"),
-        *(
-            None if v is None else np.asarray(v, np.float64)
-            for v in (given.real("value_float"), given.reals("value_floats"))
-        ),
-        *(
-            None if v is None else np.asarray(v, np.int64)
-            for v in (given._take("value_int", 2, "i"), given.ints("value_ints"))
-        ),
-    ]
-    values = [v for v in found if v is not None]
-    if len(values) != 1:
+    if given.has("value_float"):
+        return np.array(given.real("value_float"), np.float64)
+    if given.has("value_floats"):
+        return np.array(given.reals("value_floats"), np.float64)
+    if given.has("value_int"):
+        return np.array(given.index("value_int"), np.int64)
+    if given.has("value_ints"):
+        return np.array(given.ints("value_ints"), np.int64)
+    found = given.array("value")
+    if found is None:
         raise NetworkError("is no constant of ints or floats")
-    return values[0]
+    return found
 
 
 def constant_of_shape(call: Call) -> Value:

@@ -103,7 +103,7 @@ def conv(call: Call) -> Value:
     t = call.tensor()
     weight, bias = kernel(call, t)
     w = sliding(call, image_of(t), weight.shape[2:])
-    groups = call.attributes.int("group", 1)
+    groups = call.attributes.integer("group", 1)
     return call.graph.conv(t, weight, bias, w.stride, w.padding, w.dilation, groups)
 
 
@@ -130,7 +130,7 @@ def conv_transpose(call: Call) -> Value:
             raise NetworkError(f"makes images of {list(wanted[:8])} of images that are {full} at most")
         side = automatic if automatic in _SAME else "SAME_LOWER"
         padding = tuple(same(n - m, side) for n, m in zip(full, wanted, strict=True))
-    groups = call.attributes.int("group", 1)
+    groups = call.attributes.integer("group", 1)
     return call.graph.conv_transpose(t, weight, bias, stride, padding, extra, dilation, groups)
 
 
