@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from splinecam_exact.certification import Certificate, Verdict, certificate_of, certify, check, write_certificate
     from splinecam_exact.domain import Polygon, Slice, square
+    from splinecam_exact.encodings import periodic_encoding
     from splinecam_exact.importers import load
     from splinecam_exact.importers.from_torch import from_torch
     from splinecam_exact.kernel.errors import (
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "certification": ("Certificate", "Verdict", "certificate_of", "certify", "check", "write_certificate"),
     "domain": ("Polygon", "Slice", "square"),
+    "encodings": ("periodic_encoding",),
     "importers": ("load",),
     "importers.from_torch": ("from_torch",),
     "kernel.errors": (
@@ -103,6 +105,7 @@ __all__ = [
     "partition",
     "partition_many",
     "partition_pieces",
+    "periodic_encoding",
     "plot",
     "square",
     "write_certificate",
