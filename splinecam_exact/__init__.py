@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from splinecam_exact.encodings import periodic_encoding
     from splinecam_exact.importers import load
     from splinecam_exact.importers.from_torch import from_torch
+    from splinecam_exact.importers.verify_import import ImportCheck, verify_import
     from splinecam_exact.kernel.errors import (
         DomainError,
         FileFormatError,
@@ -51,6 +52,7 @@ _HOMES = {
     "encodings": ("periodic_encoding",),
     "importers": ("load",),
     "importers.from_torch": ("from_torch",),
+    "importers.verify_import": ("ImportCheck", "verify_import"),
     "kernel.errors": (
         "DomainError",
         "FileFormatError",
@@ -80,6 +82,7 @@ __all__ = [
     "Edge",
     "Face",
     "FileFormatError",
+    "ImportCheck",
     "InputError",
     "Location",
     "MalformedCertificate",
@@ -108,6 +111,7 @@ __all__ = [
     "periodic_encoding",
     "plot",
     "square",
+    "verify_import",
     "write_certificate",
 ]
 
