@@ -33,6 +33,7 @@ from splinecam_exact.verify import refresh as refresh_module  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
 from splinecam_exact.verify.refresh import _meeting, direction_of, refresh  # noqa: E402
 from splinecam_exact.verify.rigor import norms, spectral_norm  # noqa: E402
+from splinecam_exact.verify.operators import Dense  # noqa: E402
 from splinecam_exact.verify.steps import Bent, Field, Linear  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -363,7 +364,7 @@ def test_spectral_norms_are_close(shape: tuple[int, int]) -> None:
 @given(matrices(3, 4), matrices(1, 4), matrices(1, 3), st.booleans())
 def test_rounding_of_an_affine_map(weight: Any, point: Any, bias: Any, flush: bool) -> None:
     """One vertex, whose values are exact: what is lost is what the node itself loses."""
-    node = Linear((0,), [weight], bias[0])
+    node = Linear((0,), [Dense(weight)], bias[0])
     field = Field(point, 0.0, 1.0, float(norms(point)))
     before = torch.set_flush_denormal(flush)
     try:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from gmpy2 import mpz, sign
+from gmpy2 import lcm, mpz, sign
 from numpy.typing import NDArray
 
 from splinecam_exact.decide.digits import Ints
@@ -57,8 +57,9 @@ class Decider:
     """Decides signs of lines on the cells of a program with two inputs and a convex domain. No answer is ever wrong.
 
     Cuts are numbered: number t is the comparison (Piecewise unit, breakpoint), counted over all units in program order,
-    and stands for the affine form source - breakpoint on a cell. A cell is given by its pattern. As much of it is
-    enough, and only that is looked at, as the units hold that the cut's source depends on.
+    and stands for the affine form source - breakpoint on a cell; after these come the differences of two values that
+    `compare` has named. A cell is given by its pattern. As much of it is enough, and only that is looked at, as the
+    units hold that the cut's sources depend on.
 
     `progress` is called now and then; it may raise. `digits` are the digits per value that the wide stage keeps, one
     try after another; by default they are chosen for each call, none for networks that are not deep enough to gain from
@@ -94,9 +95,25 @@ class Decider:
             for m, c in unit.cuts
         ]
         self._sources: Ints = np.array([j for j, _, _ in cuts], np.int64)
-        self._scales = [(m, c) for _, m, c in cuts]
+        self._others = np.full(len(cuts), -1)  # what is subtracted: the number of a value
+        self._scales = [(m, c) for _, m, c in cuts]  # its factor is the second number then, else that is a constant
         self._needs: Ints = np.array(self._plan.needs, np.int64)
         self._precisions: dict[int, Precision] = {}
+
+    def compare(self, pairs: Ints) -> int:
+        """Name the differences of some pairs of values, shape (n, 2), as further cuts; returns the number of the first.
+
+        Raises InputError for values that do not exist.
+        """
+        pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
+        _check(pairs, 0, len(self._needs), "value")
+        first, denominator = len(self._sources), self._plan.program.denominator
+        for i, j in pairs.tolist():
+            common = lcm(denominator[i], denominator[j])
+            self._scales.append((common // denominator[i], common // denominator[j]))
+        self._sources = np.concatenate([self._sources, pairs[:, 0]])
+        self._others = np.concatenate([self._others, pairs[:, 1]])
+        return first
 
     def meetings(
         self, patterns: Sequence[bytes], lines: Ints, which: Ints, known: Sequence[Form] = ()
@@ -231,7 +248,8 @@ class Decider:
     def _stages(self, lines: Ints) -> list[Precision]:
         """The precisions to try for some lines, one after another; the last one is exact."""
         cuts = lines[lines >= 0]
-        return self._trials(int(self._plan.steps_of(self._sources[cuts]).max(initial=0)))
+        last = np.maximum(self._sources[cuts], self._others[cuts])
+        return self._trials(int(self._plan.steps_of(last).max(initial=0)))
 
     def _trials(self, stop: int) -> list[Precision]:
         """The same for all values of the first steps."""
@@ -252,18 +270,37 @@ class Decider:
 
     def _lines(self, patterns: Sequence[bytes], cuts: Ints, which: Ints, precision: Precision) -> list[Enclosure]:
         """The lines of some cuts, in units of the lowest digit of their sources' steps."""
-        sources = self._sources[cuts]
-        forms, where = self._forms(patterns, sources, which, precision)
-        codes, again = np.unique(where * len(self._sources) + cuts, return_inverse=True)
-        steps = self._plan.steps_of(self._sources)
-        lines = []
-        for code in codes.tolist():
-            k, cut = divmod(code, len(self._sources))
-            (a, b, c), (m, offset) = forms[k], self._scales[cut]
-            low = mpz(1) << self._plan.bits * precision.low[steps[cut]]
-            radius = m * precision.radius[self._sources[cut]] + bool(offset % low)
-            lines.append(Enclosure((m * a, m * b, m * c + offset // low), radius))
-        return [lines[k] for k in again.tolist()]
+        two = np.flatnonzero(self._others[cuts] >= 0)
+        numbers = np.concatenate([self._sources[cuts], self._others[cuts[two]]])
+        forms, where = self._forms(patterns, numbers, np.concatenate([which, which[two]]), precision)
+        second = np.full(len(cuts), -1)
+        second[two] = where[len(cuts) :]
+        requests = np.stack([where[: len(cuts)], second, cuts], axis=1)
+        different, again = np.unique(requests, axis=0, return_inverse=True)
+        lines = [
+            self._difference(forms[k], forms[j], cut, precision) if j >= 0 else self._line(forms[k], cut, precision)
+            for k, j, cut in different.tolist()
+        ]
+        return [lines[k] for k in again.reshape(-1).tolist()]
+
+    def _low(self, number: int, precision: Precision) -> int:
+        """The position of the lowest bit that is kept of a value."""
+        return self._plan.bits * precision.low[int(self._plan.steps_of(np.array([number]))[0])]
+
+    def _line(self, form: Form, cut: int, precision: Precision) -> Enclosure:
+        """A multiple of a value, and a constant."""
+        (a, b, c), (m, offset), source = form, self._scales[cut], int(self._sources[cut])
+        low = mpz(1) << self._low(source, precision)
+        radius = m * precision.radius[source] + bool(offset % low)
+        return Enclosure((m * a, m * b, m * c + offset // low), radius)
+
+    def _difference(self, form: Form, other: Form, cut: int, precision: Precision) -> Enclosure:
+        """A multiple of a value, minus one of another."""
+        (m, n), i, j = self._scales[cut], int(self._sources[cut]), int(self._others[cut])
+        low, beyond = self._low(i, precision), self._low(j, precision)
+        m, n = m << max(0, low - beyond), n << max(0, beyond - low)
+        a, b, c = (m * p - n * q for p, q in zip(form, other, strict=True))
+        return Enclosure((a, b, c), m * precision.radius[i] + n * precision.radius[j])
 
     def _forms(
         self, patterns: Sequence[bytes], numbers: Ints, which: Ints, precision: Precision

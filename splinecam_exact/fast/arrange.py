@@ -81,9 +81,10 @@ def chords(mesh: Mesh, found: Crossings, nodes: Boundary) -> Chords:
     begin = torch.cat([ends.new_zeros(1), ends[:-1] + 1])[group]
     following = torch.arange(1, len(key) + 1, device=key.device)
     partner = node[torch.where(last, begin, following.clamp(max=len(key) - 1))]
-    key = key[falls]
+    pairs = falls & (node != partner)
+    key = key[pairs]
     face = torch.div(key, most, rounding_mode="floor")
-    return Chords(face, key - face * most, node[falls], partner[falls])
+    return Chords(face, key - face * most, node[pairs], partner[pairs])
 
 
 def meetings(found: Crossings, nodes: Boundary, lines: Chords, heights: Tensor) -> Meetings:

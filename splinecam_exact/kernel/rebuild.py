@@ -6,7 +6,7 @@ unit's breakpoints are lines; where one crosses the face it becomes a chord.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from operator import itemgetter
 
@@ -49,24 +49,30 @@ def rebuild(
     layers = program.unit_steps()
     for depth, step in enumerate(layers, 1):
         stage = f"layer {depth} of {len(layers)}"
-        cut_faces(dcel, step, split_edges(program, dcel, step, stage, progress), stage, progress, limit)
+        cut_faces(dcel, step, split_edges(dcel, _lines(program, dcel, step), stage, progress), stage, progress, limit)
     return dcel
 
 
-def split_edges(program: Program, dcel: Dcel, step: UnitStep, stage: str, progress: Progress | None) -> list[Plan]:
-    """Put the vertices where a layer's breaklines cross edges on these, and plan the chords of every face."""
-    forms = Forms(program)
-    stop = program.steps.index(step)
+def split_edges(dcel: Dcel, lines: Iterable[list[Line]], stage: str, progress: Progress | None) -> list[Plan]:
+    """Put the vertices where a layer's breaklines cross edges on these, and plan the chords of every face.
+
+    `lines` are, for every face, the forms whose zero sets are the breaklines.
+    """
     plans = []
     hits: dict[int, list[Hit]] = {}
-    total = len(dcel.edge)
-    for f in range(total):
-        forms.move(dcel.patterns[f], stop)
-        plans.append(_plan(dcel, f, _cuts(step, forms), hits))
+    for f, cuts in enumerate(lines):
+        plans.append(_plan(dcel, f, cuts, hits))
         if progress and f % 64 == 0:
-            progress(f"{stage}: lines", f, total)
+            progress(f"{stage}: lines", f, len(dcel.edge))
     _split(dcel, hits)
     return plans
+
+
+def _lines(program: Program, dcel: Dcel, step: UnitStep) -> Iterator[list[Line]]:
+    forms, stop = Forms(program), program.steps.index(step)
+    for pattern in dcel.patterns:
+        forms.move(pattern, stop)
+        yield _cuts(step, forms)
 
 
 def _has_groups(step: UnitStep) -> bool:

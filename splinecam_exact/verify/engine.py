@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +19,16 @@ from splinecam_exact.kernel.program import Progress
 from splinecam_exact.network import Network
 from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, placed, refined
 from splinecam_exact.verify.checks import sound, wrong
-from splinecam_exact.verify.history import Layer
+from splinecam_exact.verify.history import Ints, Layer, MaxLayer
 from splinecam_exact.verify.live import Liveness
+from splinecam_exact.verify.maxima import Contest, contest, largest_values
 from splinecam_exact.verify.mend import mend
 from splinecam_exact.verify.refresh import refresh
 from splinecam_exact.verify.rigor import UNIT, chunk
 from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
+from splinecam_exact.verify.unsure import Unsure, corners_of, of_cuts
+from splinecam_exact.verify.values import Between
 
 WORN = 2.0**10
 """Bounds are worn out where they exceed the size of what they bound by so many unit roundoffs,"""
@@ -93,24 +97,23 @@ class Engine(State):
                 depth = live.units.index(number)
                 self.stage = f"layer {depth + 1} of {len(live.units)}"
                 self._watch("signs", -1, -1)
-                self._layer(step, depth, live.during(number))
-            if live.read[number]:
+                self._layer(number, depth, live.during(number))
+            if live.read[number] and isinstance(step, Largest):
+                self.values.fields[number] = largest_values(self, step, self.values.fields[step.sources[0]])
+            elif live.read[number]:
                 alone = len(live.readers[step.sources[0]]) == 1
                 self.values.step(number, alone)
             self.values.keep(live.after(number))
 
-    def _layer(self, step: Bent | Largest, depth: int, needed: set[int]) -> None:
+    def _layer(self, number: int, depth: int, needed: set[int]) -> None:
+        step = self.values.steps[number - 1]
+        field = self.values.fields[step.sources[0]]
+        self.values.keep(needed)
         if isinstance(step, Bent):
-            field = self.values.fields[step.sources[0]]
-            self.values.keep(needed)
             self._cut(step, field, depth, needed)
             self.cuts += step.places * field.width
-        else:
-            self.values.keep(needed)
-            new = unchanged(self.mesh, len(self.exactly.cut))
-            every = torch.ones(self.mesh.faces, dtype=torch.bool, device=self.device)
-            nothing = torch.zeros((len(self.mesh.x), 0), dtype=torch.bool, device=self.device)
-            self._mend(depth, new, self._record(new, nothing, step), every)
+        elif isinstance(step, Largest):
+            self._compare(step, field, depth)
         self._watch("done", self.mesh.faces, -1)
         self._limit(self.mesh.faces)
 
@@ -136,38 +139,106 @@ class Engine(State):
                 "raise it, or take the domain in pieces (partition_pieces)"
             )
 
-    def _mend(self, depth: int, new: Refinement, record: Layer, bad: Tensor) -> None:
-        units = self.exactly.program.unit_steps()[depth]
+    def _settle(
+        self,
+        depth: int,
+        new: Refinement,
+        record: Layer,
+        bad: Tensor,
+        accuracy: Accuracy,
+        unsure: Callable[[Ints], Unsure],
+    ) -> None:
+        """Keep what is proved of a layer, and let the kernel cut the bad faces."""
+        self.accuracy = accuracy
+        if not bool(bad.any()):
+            self.mesh = new.mesh
+            self.history.layers.append(record)
+            return
+        layer = self.exactly.program.unit_steps()[depth]
         self.repaired += int(bad.sum())
-        mend(self, units, new, record, bad, f"{self.stage}: exact repair", self.progress, self.max_cells)
+        stage = f"{self.stage}: exact repair"
+        mend(self, layer, unsure, self.cuts, new, record, bad, stage, self.progress, self.max_cells)
 
     # -- one layer of units -------------------------------------------------------------------------------------------
 
     def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
         found = self._prove(step, field, True)
         if found is None:
-            fields = {number: f for number, f in self.values.fields.items() if number} | {step.sources[0]: field}
-            self._watch("new bounds", -1, len(self.mesh.origin))
-            width = sum(f.width for f in fields.values())
-            self._afford(len(self.mesh.x) * width * 16 + self.mesh.faces * self.history.unit_count)
-            refresh(self, fields)
-            self.refreshed += 1
+            self._refresh(step, field)
             found = self._prove(step, field, False)
         if found is None:
             raise RuntimeError("bounds are worn out as soon as they are new")
-        new, positive, bad, accuracy = found
-        record = self._record(new, positive[:, : step.places * field.width], step)
+        new, positive, doubtful, bad, accuracy = found
+        cuts = step.places * field.width
+        record = self._record(new, positive[:, :cuts], field.width, step.states)
         self._extend(step, field, new, needed, bad)
-        self._define(new, bad)
-        self.accuracy = accuracy
-        if bool(bad.any()):
-            self._mend(depth, new, record, bad)
-        else:
-            self.mesh = new.mesh
-            self.history.layers.append(record)
+        self._define(new, bad, self.tensor(np.arange(cuts) + self.cuts))
+        signs, mesh = positive[:, :cuts].cpu().numpy(), self.mesh
 
-    def _prove(self, step: Bent, field: Field, worn: bool) -> tuple[Refinement, Tensor, Tensor, Accuracy] | None:
-        """What is proposed, the signs it is made of, the faces for which it is not proved, and the accuracy after it.
+        def unsure(faces: Ints) -> Unsure:
+            return of_cuts(signs, doubtful.cpu().numpy(), *corners_of(mesh, faces), step.places)
+
+        self._settle(depth, new, record, bad, accuracy, unsure)
+
+    def _compare(self, step: Largest, field: Field, depth: int) -> None:
+        """Cut by a layer of Max groups."""
+        found = self._contest(step, field, True)
+        if found is None:
+            self._refresh(step, field)
+            found = self._contest(step, field, False)
+        if found is None:
+            raise RuntimeError("bounds are worn out as soon as they are new")
+        who, new, accuracy = found
+        node = step.sources[0] - (len(self.values.steps) - len(self.exactly.net.nodes))
+        cuts = self.exactly.compare(node, who.pairs.cpu().numpy())
+        record = self._record_maxima(new, who, step)
+        self.values.extend(*self._between(new))
+        self._define(new, who.bad, self.tensor(cuts))
+        mesh, kind = self.mesh, np.min_scalar_type(step.states - 1)
+
+        def unsure(faces: Ints) -> Unsure:
+            states = who.states.cpu().numpy()[faces].astype(kind)
+            corners, starts = corners_of(mesh, faces)
+            open_ = np.logical_or.reduceat(who.doubtful.cpu().numpy()[corners], starts[:-1])
+            return Unsure((states == 0) | open_, states)
+
+        self._settle(depth, new, record, who.bad, accuracy, unsure)
+
+    def _contest(self, step: Largest, field: Field, worn: bool) -> tuple[Contest, Refinement, Accuracy] | None:
+        """Who is largest where, and what that cuts. None, if the bounds may be `worn` out, where they leave much open."""
+        decided = self.claims, self.wide, self.exact
+        worn = worn and self._worn(field)
+        who, wide, exact = contest(self, step, step.sources[0], field, HOPELESS)
+        self.claims += who.masks.numel()
+        self.wide, self.exact = self.wide + wide, self.exact + exact
+        found = self._refined(who.heights, who.errors, who.positive, *who.changes)
+        if found is None:
+            who.bad[:] = True
+            return who, unchanged(self.mesh, len(self.exactly.cut)), self.accuracy
+        new, accuracy, failed, proved = found
+        together = new.chord_cut[new.a], new.chord_cut[new.b]
+        same = who.column[together[0]] == who.column[together[1]]
+        failed[new.chord_face[new.a[same]]] = True
+        if worn and (bool(who.doubtful.any()) or int((failed & ~who.bad).sum()) * OPEN > self.mesh.faces):
+            self.claims, self.wide, self.exact = decided
+            return None
+        self.claims += proved
+        who.bad[failed] = True
+        return who, new, accuracy
+
+    def _refresh(self, step: Bent | Largest, field: Field) -> None:
+        """A fresh start, where bounds are worn out."""
+        fields = {number: f for number, f in self.values.fields.items() if number} | {step.sources[0]: field}
+        self._watch("new bounds", -1, len(self.mesh.origin))
+        width = sum(f.width for f in fields.values())
+        self._afford(len(self.mesh.x) * width * 16 + self.mesh.faces * self.history.unit_count)
+        refresh(self, fields)
+        self.refreshed += 1
+
+    def _prove(
+        self, step: Bent, field: Field, worn: bool
+    ) -> tuple[Refinement, Tensor, Tensor, Tensor, Accuracy] | None:
+        """What is proposed, the signs it is made of, the doubtful ones, the faces where it is not proved, the accuracy.
 
         None, if the bounds may be `worn` out, where they are: where they leave much open.
         """
@@ -181,30 +252,46 @@ class Engine(State):
             self.claims, self.wide, self.exact = decided
             return None
         bad = self._resolve(positive, doubtful, hopeless)
-        edges, u, w = edges_of(self.mesh)
+        _, u, w = edges_of(self.mesh)
         pair, cut = sign_changes(positive, u, w)
-        new, accuracy = unchanged(self.mesh, len(self.exactly.cut)), self.accuracy
-        if len(pair) and not self.certified:
-            new = propose(self.mesh, heights, positive, (pair, cut), new.lines, self._watch)
-            if not consistent(self.mesh, new):
-                raise Contradiction
-        elif len(pair):
-            changes = edges[pair], cut, heights.shape[1]
-            claim = self._claim(heights, positive, pair, changes)
-            if claim is None:
-                bad[:] = True
-                return new, positive, bad, accuracy
-            self._watch("proof", -1, -1)
-            new = placed(self.mesh, claim)
-            accuracy = refined(accuracy, self.mesh, new, heights, errors, self.values.radius)
-            failed, proved = wrong(self.mesh, new, positive, changes, accuracy)
-            if worn and int((failed & ~bad).sum()) * OPEN > self.mesh.faces:
-                self.claims, self.wide, self.exact = decided
-                return None
-            self.claims += proved
-            bad |= failed
-            self._limit(int((~bad[new.parent]).sum() + bad.sum()))
-        return new, positive, bad, accuracy
+        if not self.certified:
+            new = unchanged(self.mesh, len(self.exactly.cut))
+            if len(pair):
+                new = propose(self.mesh, heights, positive, (pair, cut), new.lines, self._watch)
+                if not consistent(self.mesh, new):
+                    raise Contradiction
+            return new, positive, doubtful, bad, self.accuracy
+        found = self._refined(heights, errors, positive, pair, cut)
+        if found is None:
+            bad[:] = True
+            return unchanged(self.mesh, len(self.exactly.cut)), positive, doubtful, bad, self.accuracy
+        new, accuracy, failed, proved = found
+        if worn and int((failed & ~bad).sum()) * OPEN > self.mesh.faces:
+            self.claims, self.wide, self.exact = decided
+            return None
+        self.claims += proved
+        bad |= failed
+        self._limit(int((~bad[new.parent]).sum() + bad.sum()))
+        return new, positive, doubtful, bad, accuracy
+
+    def _refined(
+        self, heights: Tensor, errors: Tensor, positive: Tensor, pair: Tensor, cut: Tensor
+    ) -> tuple[Refinement, Accuracy, Tensor, int] | None:
+        """What is proposed for some changes, with its accuracy, the faces for which it is wrong, and what was decided.
+
+        None where the fast engine fails.
+        """
+        new = unchanged(self.mesh, len(self.exactly.cut))
+        if not len(pair):
+            return new, self.accuracy, torch.zeros(self.mesh.faces, dtype=torch.bool, device=self.device), 0
+        changes = edges_of(self.mesh)[0][pair], cut, heights.shape[1]
+        claim = self._claim(heights, positive, pair, changes)
+        if claim is None:
+            return None
+        self._watch("proof", -1, -1)
+        new = placed(self.mesh, claim)
+        accuracy = refined(self.accuracy, self.mesh, new, heights, errors, self.values.radius)
+        return new, accuracy, *wrong(self.mesh, new, positive, changes, accuracy)
 
     def _worn(self, field: Field) -> bool:
         """Whether bounds are much larger than those of a fresh start."""
@@ -275,11 +362,8 @@ class Engine(State):
     def _extend(self, step: Bent, field: Field, new: Refinement, needed: set[int], bad: Tensor) -> None:
         """The fields at the new vertices; a unit that is at its breakpoint there is put on it exactly."""
         old = self.mesh
-        u, w = old.origin[new.edge], old.head()[new.edge]
         first, second = len(old.x), len(old.x) + len(new.edge)
-        width = sum(f.width for f in self.values.fields.values())
-        self._afford(len(new.mesh.x) * width * 16)
-        self.values.extend(new.mesh.x, (u, w, new.t), (new.chord_start[new.a], new.chord_end[new.a], new.s))
+        self.values.extend(*self._between(new))
         if step.sources[0] not in needed or not len(new.edge):
             return
         useful = torch.zeros(len(new.mesh.x), dtype=torch.bool, device=self.device)
@@ -301,8 +385,16 @@ class Engine(State):
         if self.certified:
             field.settle(float(torch.cat(gaps).max()) if bool(useful[first:].any()) else 0.0)
 
-    def _define(self, new: Refinement, bad: Tensor) -> None:
-        """Note on which lines the new vertices lie, those of the faces that are not bad."""
+    def _between(self, new: Refinement) -> tuple[Tensor, Between, Between]:
+        """Where the new vertices lie between others."""
+        old = self.mesh
+        width = sum(f.width for f in self.values.fields.values())
+        self._afford(len(new.mesh.x) * width * 16)
+        on_edges = old.origin[new.edge], old.head()[new.edge], new.t
+        return new.mesh.x, on_edges, (new.chord_start[new.a], new.chord_end[new.a], new.s)
+
+    def _define(self, new: Refinement, bad: Tensor, cuts: Tensor) -> None:
+        """Note on which lines the new vertices lie, those of the faces that are not bad; `cuts` numbers the cuts."""
         lines = torch.arange(len(new.chord_cut), device=self.device) + new.lines
         at_edge = torch.full((len(new.edge), 2), -1, device=self.device)
         at_edge[:, 0] = self.mesh.line[new.edge]
@@ -310,26 +402,59 @@ class Engine(State):
         for ends in (new.chord_start, new.chord_end):
             at_edge[ends[good] - len(self.mesh.x), 1] = lines[good]
         met = torch.stack([lines[new.a], lines[new.b]], dim=1)
-        self.exactly.add_lines((new.chord_cut + self.cuts).cpu().numpy())
+        self.exactly.add_lines(cuts[new.chord_cut].cpu().numpy())
         self.exactly.lines = np.concatenate([self.exactly.lines, at_edge.cpu().numpy(), met.cpu().numpy()])
 
-    def _record(self, new: Refinement, positive: Tensor, step: Bent | Largest) -> Layer:
-        """What history remembers of a layer."""
-        old, fine = self.mesh, new.mesh
-        face = fine.face()
-        first = torch.zeros(len(old.origin), dtype=torch.bool, device=self.device)
-        first[old.start[:-1]] = True
-        begins = (new.old >= 0) & first[new.old] & (fine.origin == old.origin[new.old])
-        root = torch.full_like(old.start[:-1], -1)
-        root[new.parent[face[begins]]] = face[begins]
-        forward = torch.nonzero(new.forward).squeeze(1)
-        cut = new.chord_cut[(fine.line[forward] - new.lines).clamp(min=0)]
-        above = positive[old.origin[old.start[:-1]]]
-        left, right = face[forward], face[fine.twin[forward]]
-        parent, root, above, left, right, cut = (t.cpu().numpy() for t in (new.parent, root, above, left, right, cut))
-        units = positive.shape[1] // step.places if isinstance(step, Bent) else len(step.members)
-        nothing = np.empty((0, units), np.min_scalar_type(step.states - 1))
-        return Layer(units, parent, root, above, left, right, cut, np.full(fine.faces, -1), nothing)
+    def _record(self, new: Refinement, positive: Tensor, units: int, states: int) -> Layer:
+        """What history remembers of a layer of so many units."""
+        above = positive[self.mesh.origin[self.mesh.start[:-1]]].cpu().numpy()
+        parent, root, left, right, cut = segments(self.mesh, new)
+        nothing = np.empty((0, units), np.min_scalar_type(states - 1))
+        return Layer(units, parent, root, above, left, right, cut, np.full(new.mesh.faces, -1), nothing)
+
+    def _record_maxima(self, new: Refinement, who: Contest, step: Largest) -> MaxLayer:
+        """What history remembers of a layer of Max groups."""
+        kind = np.min_scalar_type(step.states - 1)
+        corner = self.mesh.origin[self.mesh.start[:-1]]
+        above = who.masks[corner][:, who.contested].cpu().numpy().astype(kind)
+        parent, root, left, right, cut = segments(self.mesh, new)
+        nothing = np.empty((0, who.masks.shape[1]), kind)
+        sides = (step.bit(k).cpu().numpy().astype(kind) for k in (who.first, who.second))
+        return MaxLayer(
+            who.masks.shape[1],
+            parent,
+            root,
+            above,
+            left,
+            right,
+            cut,
+            np.full(new.mesh.faces, -1),
+            nothing,
+            largest=who.states.cpu().numpy().astype(kind),
+            contested=who.contested.cpu().numpy(),
+            column=who.column.cpu().numpy(),
+            states_left=next(sides),
+            states_right=next(sides),
+        )
+
+
+def segments(old: Mesh, new: Refinement) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """The parent of each new face, the new face at the first corner of each old one, and the segments of chords.
+
+    These are (face on the left, face on the right, cut).
+    """
+    fine = new.mesh
+    face = fine.face()
+    first = torch.zeros(len(old.origin), dtype=torch.bool, device=face.device)
+    first[old.start[:-1]] = True
+    begins = (new.old >= 0) & first[new.old] & (fine.origin == old.origin[new.old])
+    root = torch.full_like(old.start[:-1], -1)
+    root[new.parent[face[begins]]] = face[begins]
+    forward = torch.nonzero(new.forward).squeeze(1)
+    cut = new.chord_cut[(fine.line[forward] - new.lines).clamp(min=0)]
+    found = (new.parent, root, face[forward], face[fine.twin[forward]], cut)
+    parent, root, left, right, cut = (t.cpu().numpy() for t in found)
+    return parent, root, left, right, cut
 
 
 def consistent(mesh: Mesh, new: Refinement) -> bool:

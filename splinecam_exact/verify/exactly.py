@@ -24,6 +24,9 @@ CHUNK = 1 << 15
 EXACT = -(1 << 40)
 """In place of a cut: the line is known exactly."""
 
+PAIRS = 1 << 40
+"""In place of a cut: this plus the number of a pair of values, whose difference is 0 on the line."""
+
 Patterns = Callable[[Ints], list[bytes]]
 """The patterns of some faces."""
 
@@ -31,8 +34,9 @@ Patterns = Callable[[Ints], list[bytes]]
 class Exactly:
     """Exact lines and points. Lines and vertices are numbered as in the mesh.
 
-    `cut` per line: the number of the cut whose form's zero set it is, on any face that it bounds; -1 - i for side i of
-    the domain; or EXACT. `lines` (V, 2): two lines that meet in each vertex (-1 where the point is in `points`).
+    `cut` per line: the number of the cut whose form's zero set it is, on any face that it bounds; PAIRS + k for pair k
+    of those compared; -1 - i for side i of the domain; or EXACT. `lines` (V, 2): two lines that meet in each vertex (-1
+    where the point is in `points`).
     """
 
     def __init__(self, net: Network, dom: Polygon | Slice) -> None:
@@ -45,9 +49,14 @@ class Exactly:
         self.lines = np.full((len(sides), 2), -1)
         self.points: dict[int, Point] = dict(enumerate(sides))
         self.progress: Progress | None = None
+        self.pairs = np.empty((0, 3), np.int64)  # (node, first member, second member): places in the node's output
+        self._named = np.empty(0, np.int64)
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("program", "decider")} | {"progress": None}
+        return {k: v for k, v in self.__dict__.items() if k not in ("program", "decider")} | {
+            "progress": None,
+            "_named": np.empty(0, np.int64),
+        }
 
     @cached_property
     def program(self) -> Program:
@@ -62,6 +71,29 @@ class Exactly:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self.progress:
             self.progress(what, done, total)
+
+    def compare(self, node: int, members: Ints) -> Ints:
+        """The numbers, like those of cuts, of pairs of values of one of the network's nodes."""
+        first = len(self.pairs)
+        self.pairs = np.concatenate([self.pairs, np.insert(members, 0, node, axis=1)])
+        return PAIRS + np.arange(first, len(self.pairs))
+
+    def first_value(self, node: int) -> int:
+        """The program's number of a node's first value; node 0 is the network's input."""
+        step = node if isinstance(self.dom, Slice) else node - 1
+        return self.program.steps[step].first if step >= 0 else 0
+
+    def _cuts(self, cuts: Ints) -> Ints:
+        """The decider's numbers of cuts and of pairs; others stay as they are."""
+        if len(self._named) < len(self.pairs):
+            new = self.pairs[len(self._named) :]
+            firsts = {node: self.first_value(node) for node in np.unique(new[:, 0]).tolist()}
+            shift = np.array([firsts[node] for node in new[:, 0].tolist()], np.int64)
+            named = self.decider.compare(new[:, 1:] + shift[:, np.newaxis])
+            self._named = np.concatenate([self._named, named + np.arange(len(new))])
+        found = cuts.copy()
+        found[cuts >= PAIRS] = self._named[cuts[cuts >= PAIRS] - PAIRS]
+        return found
 
     def add_lines(self, cuts: Ints) -> None:
         """More lines, which are the zero sets of cuts."""
@@ -91,13 +123,14 @@ class Exactly:
         """The signs of cuts[r] at vertices[r], a corner of faces[r], and how they were decided."""
         rows, which = np.unique(faces, return_inverse=True)
         mine = patterns(rows)
+        cuts = self._cuts(cuts)
         found = np.zeros(len(cuts), np.int8)
         points = [self.points.get(v) for v in vertices.tolist()]
         at = np.array([r for r, point in enumerate(points) if point is not None], np.int64)
         found[at], first = self.decider.heights(mine, cuts[at], [p for p in points if p is not None], which[at])
         at = np.array([r for r, point in enumerate(points) if point is None], np.int64)
         lines = self.lines[vertices[at]]
-        numbers = self.cut[lines]
+        numbers = self._cuts(self.cut[lines])
         given, place = np.unique(lines[numbers < 0], return_inverse=True)
         numbers[numbers < 0] = -1 - place
         request = np.concatenate([cuts[at, np.newaxis], numbers], axis=1)
@@ -107,7 +140,7 @@ class Exactly:
 
     def enclosures(self, lines: Ints, faces: Ints, patterns: Patterns) -> list[Enclosure]:
         """Some lines, each that of an edge of the face beside it, as integer forms with a radius."""
-        cuts = self.cut[lines]
+        cuts = self._cuts(self.cut[lines])
         asked = np.flatnonzero(cuts >= 0)
         found: list[Enclosure | None] = [None] * len(lines)
         for i in np.flatnonzero(cuts < 0).tolist():
@@ -121,7 +154,7 @@ class Exactly:
         return found  # type: ignore[return-value]
 
     def _forms(self, lines: Ints, patterns: list[bytes], which: Ints) -> list[Line]:
-        cuts = self.cut[lines]
+        cuts = self._cuts(self.cut[lines])
         asked = cuts >= 0
         forms = iter(self.decider.forms(patterns, cuts[asked], which[asked]))
         return [next(forms) if a else self.known_lines[i] for a, i in zip(asked.tolist(), lines.tolist(), strict=True)]

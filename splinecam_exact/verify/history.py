@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ States = NDArray[np.unsignedinteger]
 
 @dataclass
 class Layer:
-    """One layer with units: what it made of the faces before it.
+    """One layer of Piecewise units: what it made of the faces before it.
 
     `parent` per new face. `root` per old face: the new face at the old one's first corner, and `above` (old faces, K):
     the signs of the layer's cuts at that corner. Segments of chords: face `left` and face `right`, cut `cut` is
@@ -25,7 +26,7 @@ class Layer:
     units: int
     parent: Ints
     root: Ints
-    above: Bools
+    above: NDArray[Any]
     left: Ints
     right: Ints
     cut: Ints
@@ -41,10 +42,19 @@ class Layer:
         found = np.empty((len(faces), self.units), self.exact.dtype)
         found[~plain] = self.exact[rows[~plain]]
         if plain.any():
-            cuts = self._cuts(faces[plain])
-            per_unit = cuts.reshape(len(cuts), self.units, -1)
-            found[plain] = 2 * per_unit.sum(axis=2, dtype=found.dtype)
+            found[plain] = self._plain(faces[plain])
         return found
+
+    def _plain(self, faces: Ints) -> States:
+        """The states on faces that were not rebuilt."""
+        cuts = self._cuts(faces)
+        per_unit = cuts.reshape(len(cuts), self.units, -1)
+        found: States = 2 * per_unit.sum(axis=2, dtype=self.exact.dtype)
+        return found
+
+    def _sides(self, cut: Ints) -> tuple[Ints, NDArray[Any], NDArray[Any]]:
+        """What changes across some cuts: a column of `above`, and its values on the left and on the right."""
+        return cut, np.ones(len(cut), bool), np.zeros(len(cut), bool)
 
     def _cuts(self, faces: Ints) -> Bools:
         """Which cuts are positive on some faces: found anew for a few, and kept for all where many are asked for."""
@@ -57,7 +67,7 @@ class Layer:
             self._packed = np.packbits(self._walk(np.arange(len(self.parent))), axis=1)
         return np.unpackbits(self._packed[faces], axis=1, count=self.above.shape[1]).view(bool)
 
-    def _walk(self, faces: Ints) -> Bools:
+    def _walk(self, faces: Ints) -> NDArray[Any]:
         """The same, found from the first corner of the old faces on, across one chord after another."""
         parents = np.unique(self.parent[faces])
         mine = np.zeros(len(self.root), bool)
@@ -65,7 +75,7 @@ class Layer:
         family = np.flatnonzero(mine[self.parent])
         local = np.full(len(self.parent), -1)
         local[family] = np.arange(len(family))
-        rows = np.empty((len(family), self.above.shape[1]), bool)
+        rows = np.empty((len(family), self.above.shape[1]), self.above.dtype)
         roots = local[self.root[parents]]
         rows[roots] = self.above[parents]
         inside = np.flatnonzero(mine[self.parent[self.left]])
@@ -74,8 +84,9 @@ class Layer:
         order = np.argsort(ends, kind="stable")
         begin = np.searchsorted(ends[order], np.arange(len(family) + 1))
         beyond = np.concatenate([right, left])[order]
-        crossed = np.concatenate([cut, cut])[order]
-        positive = np.concatenate([np.zeros(len(left), bool), np.ones(len(right), bool)])[order]  # on the far side
+        column, on_left, on_right = self._sides(cut)
+        crossed = np.concatenate([column, column])[order]
+        far = np.concatenate([on_right, on_left])[order]  # on the far side
         seen = np.zeros(len(family), bool)
         seen[roots] = True
         while len(roots):
@@ -86,11 +97,39 @@ class Layer:
             target, first = np.unique(beyond[at][new], return_index=True)
             at, owner = at[new][first], owner[new][first]
             rows[target] = rows[owner]
-            rows[target, crossed[at]] = positive[at]
+            rows[target, crossed[at]] = far[at]
             seen[target] = True
             roots = target
-        found: Bools = rows[local[faces]]
+        found: NDArray[Any] = rows[local[faces]]
         return found
+
+
+@dataclass
+class MaxLayer(Layer):
+    """One layer of Max groups.
+
+    `largest` (old faces, groups) are the states where one holds on all of a face, and 0 elsewhere. Columns of `above`
+    stand for the groups `contested`, and hold their states at the first corner. Cut k is between two members of column
+    `column[k]`, alone in their states `states_left[k]` and `states_right[k]`.
+    """
+
+    largest: States = field(kw_only=True)
+    contested: Ints = field(kw_only=True)
+    column: Ints = field(kw_only=True)
+    states_left: States = field(kw_only=True)
+    states_right: States = field(kw_only=True)
+
+    def _plain(self, faces: Ints) -> States:
+        """The states on faces that were not rebuilt."""
+        found = self.largest[self.parent[faces]]
+        if len(self.contested):
+            some = found[:, self.contested]
+            found[:, self.contested] = np.where(some == 0, self._walk(faces), some)
+        return found
+
+    def _sides(self, cut: Ints) -> tuple[Ints, NDArray[Any], NDArray[Any]]:
+        """The group's column, and who is largest on the left and on the right."""
+        return self.column[cut], self.states_left[cut], self.states_right[cut]
 
 
 class History:

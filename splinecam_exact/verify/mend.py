@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import numpy as np
 import torch
 from gmpy2 import mpz
@@ -19,11 +22,14 @@ from splinecam_exact.verify.repair import Repaired, recut
 from splinecam_exact.verify.rigor import TINY, UNIT
 from splinecam_exact.verify.splice import Arrays, Spliced, splice
 from splinecam_exact.verify.state import State
+from splinecam_exact.verify.unsure import Question, Unsure, corners_of
 
 
 def mend(
     state: State,
-    units: UnitStep,
+    layer: UnitStep,
+    unsure: Callable[[Ints], Unsure],
+    first_cut: int,
     new: Refinement,
     record: Layer,
     bad: Tensor,
@@ -31,27 +37,27 @@ def mend(
     progress: Progress | None,
     limit: int | None,
 ) -> None:
-    """Let the kernel cut the bad faces by a layer, and put its parts in the place of the proposed ones."""
+    """Let the kernel cut the bad faces by a layer, and put its parts in the place of the proposed ones.
+
+    `unsure` says what is known of the layer's units on some faces; its cuts are numbered from `first_cut` on.
+    """
     old = state.mesh
     failed = bad.cpu().numpy()
     faces = np.flatnonzero(failed)
-    start, origin = old.start.cpu().numpy(), old.origin.cpu().numpy()
-    mothers = np.flatnonzero(np.repeat(failed, np.diff(start)))
-    sizes = np.diff(start)[faces]
-    vertices, local = np.unique(origin[mothers], return_inverse=True)
-    ends = np.cumsum(sizes)
+    mothers = np.flatnonzero(np.repeat(failed, np.diff(old.start.cpu().numpy())))
+    corners, starts = corners_of(old, faces)
+    vertices, local = np.unique(corners, return_inverse=True)
     owner = np.empty(len(vertices), np.int64)
-    owner[local] = np.repeat(faces, sizes)
+    owner[local] = np.repeat(faces, np.diff(starts))
     points = state.exactly.places(vertices, owner, state.history.patterns)
-    corners = local.tolist()
-    polygons = [corners[b - s : b] for b, s in zip(ends.tolist(), sizes.tolist(), strict=True)]
+    numbers = local.tolist()
+    question = Question(layer, unsure(faces), state.history.patterns(faces), first_cut)
     made = recut(
-        state.exactly.program,
-        units,
+        question.step,
+        question.lines(state.exactly.decider),
         points,
-        polygons,
-        state.history.patterns(faces),
-        len(state.dom.corners),
+        [numbers[i:j] for i, j in pairwise(starts.tolist())],
+        question.names,
         stage,
         progress,
         limit,
@@ -66,8 +72,7 @@ def mend(
     arrays = result.arrays
     line = np.where(arrays.line < 0, old.line.cpu().numpy()[np.maximum(arrays.old, 0)], arrays.line)
 
-    patterns = [list(units.states(p)) for p in made.patterns]
-    _remember(record, result, np.array(patterns, record.exact.dtype).reshape(-1, record.units))
+    _remember(record, result, question.states(made.patterns, made.parent))
     state.history.layers.append(record)
     x = _locate(state, new.mesh.x, made, result)
     mesh = (arrays.start, arrays.origin, arrays.twin, line)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splinecam_exact.kernel.dcel import OUTER, Dcel, Line, line_through
-from splinecam_exact.kernel.program import Program, Progress, UnitStep
+from splinecam_exact.kernel.program import Progress, UnitStep
 from splinecam_exact.kernel.rational import Point, primitive
 from splinecam_exact.kernel.rebuild import cut_faces, split_edges
 
@@ -34,22 +34,21 @@ class Repaired(NamedTuple):
 
 
 def recut(
-    program: Program,
     step: UnitStep,
+    lines: Iterable[list[Line]],
     points: Sequence[Point],
     polygons: Sequence[Sequence[int]],
     patterns: Sequence[bytes],
-    corners: int,
     stage: str,
     progress: Progress | None,
     limit: int | None,
 ) -> Repaired:
     """Cut faces by a layer's breaklines. `polygons` are counter-clockwise numbers of `points`.
 
-    The first `corners` points are corners of the domain, if the layer has groups (then all faces must be given).
+    `lines` are the breaklines on each face, `patterns` differ from face to face. All given points are kept.
     """
-    dcel, mothers = _dcel(points, polygons, patterns, corners)
-    plans = split_edges(program, dcel, step, stage, progress)
+    dcel, mothers = _dcel(points, polygons, patterns)
+    plans = split_edges(dcel, lines, stage, progress)
     given = len(points)
     mother: dict[int, int] = {}
     for face, first in enumerate(dcel.edge):
@@ -83,11 +82,11 @@ def recut(
 
 
 def _dcel(
-    points: Sequence[Point], polygons: Sequence[Sequence[int]], patterns: Sequence[bytes], corners: int
+    points: Sequence[Point], polygons: Sequence[Sequence[int]], patterns: Sequence[bytes]
 ) -> tuple[Dcel, dict[tuple[int, int], int]]:
     """The faces as the kernel's DCEL, and the place of each half-edge in the polygons, by its face and origin."""
     dcel = Dcel([])
-    dcel.points, dcel.corners = list(points), corners
+    dcel.points, dcel.corners = list(points), len(points)  # none of them is to be merged away
     dcel.edge, dcel.patterns = [], list(patterns)
     known: dict[tuple[int, int], int] = {}
     mothers: dict[tuple[int, int], int] = {}

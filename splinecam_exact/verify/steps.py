@@ -177,14 +177,32 @@ class Bent:
 
 
 class Largest:
-    """A node of maxima over groups in float64."""
+    """A node of maxima over groups in float64.
+
+    `members` (groups, members) are places in the source's output; where a group has fewer, its first one is repeated,
+    and `padded` says so. A set of members is a mask of type `dtype`.
+    """
 
     def __init__(self, source: int, groups: tuple[tuple[int, ...], ...], device: torch.device) -> None:
         self.sources = (source,)
         most = max(map(len, groups))
         self.members = torch.tensor([[*g, *(g[:1] * (most - len(g)))] for g in groups], device=device)
+        counts = torch.tensor(list(map(len, groups)), device=device)
+        places = torch.arange(most, device=device)
+        self.padded = places >= counts.unsqueeze(1)
+        self.bits = torch.ones_like(places) << places
         self.states = 1 << most
+        sizes = ((8, torch.uint8), (15, torch.int16), (31, torch.int32), (63, torch.int64))
+        self.dtype = next(dtype for size, dtype in sizes if most <= size)
         self.repeats = int(np.bincount([j for g in groups for j in g]).max()) ** 0.5
+
+    def bit(self, places: Tensor) -> Tensor:
+        """The masks of single members."""
+        return self.bits[places].to(self.dtype)
+
+    def number_of(self, masks: Tensor) -> Tensor:
+        """The place of the only member of each mask."""
+        return torch.frexp(masks.double()).exponent.long() - 1
 
     def __call__(self, inputs: list[Tensor]) -> Tensor:
         return inputs[0][:, self.members].amax(2)
