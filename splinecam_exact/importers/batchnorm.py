@@ -28,19 +28,65 @@ def fold(gamma: mpq, beta: mpq, mean: mpq, var: mpq, eps: mpq) -> tuple[float, f
     return _nearest(mpq(0), gamma, total), _nearest(beta, -mean * gamma, total)
 
 
-def _nearest(p: mpq, q: mpq, v: mpq) -> float:
-    """The float64 nearest to p + q / sqrt(v), ties to even."""
+def errors(gamma: mpq, beta: mpq, mean: mpq, var: mpq, eps: mpq, scale: float, shift: float) -> tuple[mpq, mpq]:
+    """Upper bounds, within a factor of 1 + 2**-60 or so, of the rounding errors of a folded scale and shift.
+
+    >>> errors(mpq(1), mpq(1), mpq(2), mpq(3), mpq(1), 0.5, 0.0)
+    (mpq(0,1), mpq(0,1))
+    """
+    total = var + eps
+    return _distance(mpq(0), gamma, total, scale), _distance(beta, -mean * gamma, total, shift)
+
+
+def bound_text(scale: mpq, shift: mpq) -> str:
+    """The convention that states such bounds for a whole network.
+
+    >>> bound_text(mpq(1, 3), mpq(0))
+    'batchnorm bound: in each channel |folded - unrounded| <= 3.34e-1 |x| + 0'
+    """
+    return f"batchnorm bound: in each channel |folded - unrounded| <= {_upward(scale)} |x| + {_upward(shift)}"
+
+
+def _upward(x: mpq) -> str:
+    """Three decimal digits that are no less than x >= 0."""
+    if x == 0:
+        return "0"
+    exponent = 2
+    while x >= 1000:
+        x, exponent = x / 10, exponent + 1
+    while x < 100:
+        x, exponent = x * 10, exponent - 1
+    digits = int(-(-x.numerator // x.denominator))
+    if digits == 1000:
+        digits, exponent = 100, exponent + 1
+    return f"{digits // 100}.{digits % 100:02}e{exponent}"
+
+
+def _distance(p: mpq, q: mpq, v: mpq, rounded: float) -> mpq:
+    low, high = _enclosed(p, q, v, 256)
+    found = mpq(*rounded.as_integer_ratio())
+    return max(abs(found - low), abs(found - high))
+
+
+def _enclosed(p: mpq, q: mpq, v: mpq, bits: int) -> tuple[mpq, mpq]:
+    """Both ends of an interval around p + q / sqrt(v); they are equal where that is rational."""
     n, d = v.numerator, v.denominator
     if q == 0:
-        return _rounded(p)
+        return p, p
     if n.is_square() and d.is_square():
-        return _rounded(p + q * mpq(isqrt(d), isqrt(n)))
-    # 1 / sqrt(v) = sqrt(n * d) / n is irrational, and so is the sum: it is no float64 and no tie, so both ends of a
+        found = p + q * mpq(isqrt(d), isqrt(n))
+        return found, found
+    root = isqrt((n * d) << (2 * bits))
+    return p + q * mpq(root, n << bits), p + q * mpq(root + 1, n << bits)
+
+
+def _nearest(p: mpq, q: mpq, v: mpq) -> float:
+    """The float64 nearest to p + q / sqrt(v), ties to even."""
+    # 1 / sqrt(v) is rational, or irrational like the sum: then it is no float64 and no tie, so that both ends of a
     # small enough interval around it round alike.
     bits = 128
     while True:
-        root = isqrt((n * d) << (2 * bits))
-        low, high = (_rounded(p + q * mpq(r, n << bits)) for r in (root, root + 1))
+        low, high = map(_rounded, _enclosed(p, q, v, bits))
         if low == high:
             return low
         bits *= 2

@@ -7,8 +7,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from gmpy2 import mpq
 
-from splinecam_exact.arrays import ExactArray
+from splinecam_exact.arrays import ExactArray, Floats
+from splinecam_exact.importers import batchnorm
 from splinecam_exact.importers.tensors import Constant, Tensor, check_size, exact_array
 from splinecam_exact.kernel.errors import NetworkError
 from splinecam_exact.network import Network
@@ -26,6 +28,11 @@ class Builder:
         self.sizes = [math.prod(shape)]
         self.conventions: list[str] = []
         self.input = Tensor(0, np.arange(self.sizes[0]).reshape(shape))
+        self.rounded: tuple[mpq, mpq] | None = None
+        """The largest errors of a BatchNorm's scale and shift, where there is one."""
+        self.cancelling: dict[int, Floats] = {}
+        """By node, sums of absolute terms that were added up before the node was made, and may have cancelled."""
+        self._renamed: dict[int, int] = {}
         self._materialized: dict[tuple[int, bytes], int] = {}
 
     def network(self, output: Tensor) -> Network:
@@ -42,9 +49,15 @@ class Builder:
                 node = self.nodes[number - 1]
                 needed.update(node.sources if isinstance(node, Affine) else (node.source,))
         kept = sorted(needed | {0})
-        renamed = {old: new for new, old in enumerate(kept)}
-        nodes = [_moved(self.nodes[number - 1], renamed) for number in kept[1:]]
-        return Network(self.sizes[0], nodes, dict.fromkeys(self.conventions))
+        self._renamed = {old: new for new, old in enumerate(kept)}
+        nodes = [_moved(self.nodes[number - 1], self._renamed) for number in kept[1:]]
+        rounded = () if self.rounded is None else (batchnorm.CONVENTION, batchnorm.bound_text(*self.rounded))
+        return Network(self.sizes[0], nodes, dict.fromkeys((*rounded, *self.conventions)))
+
+    @property
+    def magnitudes(self) -> dict[int, Floats]:
+        """`cancelling` by the numbers of the nodes in the network that was made last, as `verify_import` takes it."""
+        return {self._renamed[k]: v for k, v in self.cancelling.items() if k in self._renamed}
 
     def add_node(self, node: Node, shape: Sequence[int]) -> Tensor:
         """The output of a new node, in a shape."""

@@ -88,15 +88,22 @@ class Graph(Elementwise):
             raise NetworkError(f"has parameters of sizes {len(gammas)}, {len(betas)}, {n}, {len(variances)}")
         shape = per_channel(t, n, channel_dim, "running means")
         added = objects(constant(eps, "eps")).item()
-        folded = []
+        folded, terms = [], []
         for k, channel in enumerate(zip(gammas, betas, means, variances, strict=True)):
             try:
                 folded.append(batchnorm.fold(*channel, added))
             except NetworkError as error:
                 raise NetworkError(f"channel {k}: {error}") from None
-        self.conventions.append(batchnorm.CONVENTION)
+            errors = batchnorm.errors(*channel, added, *folded[-1])
+            known = self.rounded or (mpq(0), mpq(0))
+            self.rounded = max(known[0], errors[0]), max(known[1], errors[1])
+            terms.append(abs(float(channel[2]) * folded[-1][0]) + abs(float(channel[1])))
         scales, shifts = np.array(folded).T
-        return self.scale_shift(t, scales.reshape(shape), shifts.reshape(shape))
+        made = self.scale_shift(t, scales.reshape(shape), shifts.reshape(shape))
+        sums = np.empty(made.index.size)
+        sums[made.index.reshape(-1)] = np.broadcast_to(np.reshape(terms, shape), made.shape).reshape(-1)
+        self.cancelling[made.node] = sums
+        return made
 
     def conv(
         self,

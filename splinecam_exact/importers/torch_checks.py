@@ -1,25 +1,17 @@
-"""What from_torch makes sure of: calling the module runs the code that was read, and computes what the network does."""
+"""What from_torch makes sure of before it traces a module: that a call runs its own code, on numbers it can read."""
 
 from __future__ import annotations
 
 import inspect
-import operator
 import sys
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
-from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from collections.abc import Callable
+from types import FunctionType
 
-import numpy as np
 import torch
-from gmpy2 import mpq
 from torch import nn
 from torch.nn.utils import parametrize
 
-from splinecam_exact.arrays import ExactArray, Floats
 from splinecam_exact.kernel.errors import NetworkError
-from splinecam_exact.network import Network
-from splinecam_exact.nodes import Affine, Piecewise
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 _GLOBAL_HOOKS = ("_global_forward_pre_hooks", "_global_forward_hooks", "_global_forward_hooks_always_called")
@@ -31,16 +23,17 @@ _CALL: tuple[tuple[str, type, str], ...] = (
     ("_slow_forward", nn.Module, "_slow_forward"),
     ("__getattr__", nn.Module, "__getattr__"),
 )
-# The operations of which a module with a forward of its own may apply one: functions, and methods of a tensor.
-_FUNCTIONS: tuple[tuple[object, Piecewise], ...] = (
-    *((function, Piecewise.absolute()) for function in (abs, operator.abs, torch.abs, torch.absolute)),
-    *((function, Piecewise.relu()) for function in (torch.relu, nn.functional.relu)),
-)
-_METHODS = {"abs": Piecewise.absolute(), "absolute": Piecewise.absolute(), "relu": Piecewise.relu()}
-_KINDS_OF_FUNCTION = (
-    *(inspect.CO_VARARGS, inspect.CO_VARKEYWORDS, inspect.CO_GENERATOR, inspect.CO_COROUTINE),
-    *(inspect.CO_ITERABLE_COROUTINE, inspect.CO_ASYNC_GENERATOR),
-)
+_FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+
+def place(name: str, kind: str) -> str:
+    """How messages call a layer."""
+    return f"layer {name} ({kind})" if name else f"the module ({kind})"
+
+
+def place_of(name: str, module: object) -> str:
+    """How messages call a layer."""
+    return place(name, type(module).__name__)
 
 
 def refuse_global_hooks() -> None:
@@ -53,7 +46,26 @@ def refuse_global_hooks() -> None:
             )
 
 
-def refuse_changed_call(place: str, module: nn.Module) -> None:
+def refuse_changed_module(module: nn.Module) -> None:
+    """Raise NetworkError, naming the layer, where one cannot be traced as its classes have it, or be read exactly."""
+    _refuse_inside("", module, ())
+
+
+def _refuse_inside(name: str, module: object, around: tuple[nn.Module, ...]) -> None:
+    if not isinstance(module, nn.Module):
+        raise NetworkError(
+            f"{place_of(name, module)} is not a torch.nn.Module: remove it, or put nn.Identity() in its place"
+        )
+    if any(module is outer for outer in around):
+        raise NetworkError(f"{place_of(name, module)} contains itself: remove it from its own layers")
+    _refuse_changed_call(place_of(name, module), module)
+    _refuse_unreadable(place_of(name, module), module)
+    for key, child in module._modules.items():
+        if child is not None or isinstance(module, nn.Sequential):  # a layer that is None is one left out
+            _refuse_inside(f"{name}.{key}" if name else key, child, (*around, module))
+
+
+def _refuse_changed_call(place: str, module: nn.Module) -> None:
     """Raise NetworkError unless module(x) runs type(module).forward in evaluation mode, and nothing around it."""
     kind = type(module)
     if module.training:
@@ -77,15 +89,6 @@ def refuse_changed_call(place: str, module: nn.Module) -> None:
         raise NetworkError(f"{place} overrides __getattribute__, which may change its output: use nn.Module's own")
 
 
-def refuse_changed_forward(place: str, module: nn.Module) -> None:
-    """Raise NetworkError where the class of a module of torch's own has another forward than torch gave it."""
-    base = next(base for base in type(module).__mro__ if "forward" in vars(base))
-    if not _is_written_in(base, type(module), "forward", "forward"):
-        raise NetworkError(
-            f"{place} runs a forward put in place of torch's own (nn.{base.__name__}.forward was assigned): undo that"
-        )
-
-
 def _is_written_in(base: type, kind: type, name: str, written: str) -> bool:
     """Whether kind.name is the function that the body of the torch class `base` defines under the name `written`."""
     found = inspect.getattr_static(kind, name)
@@ -97,136 +100,51 @@ def _is_written_in(base: type, kind: type, name: str, written: str) -> bool:
     )
 
 
-def single_operation(module: nn.Module) -> Piecewise | None:
-    """The units of a module whose forward is `return torch.abs(x)` or the like, None for any other forward.
-
-    No code of the module is run, and its source is not needed: the bytecode of its forward is compared with that of
-    the few forwards that are known, and the names in it are looked up.
-    """
-    forward = inspect.getattr_static(type(module), "forward", None)
-    if type(forward) is not FunctionType or forward.__code__.co_argcount != 2:
-        return None
-    code = forward.__code__
-    path = (*code.co_freevars, *code.co_names)
-    if not path:
-        return None
-    x = code.co_varnames[1]
-    if len(path) == 1 and path[0] in _METHODS and _is_compiled_from(code, f"{x}.{path[0]}()"):
-        return _METHODS[path[0]]
-    for options in ("", ", inplace=False", ", inplace=True"):
-        if _is_compiled_from(code, f"{'.'.join(path)}({x}{options})"):
-            called = _looked_up(forward, path)
-            return next((units for function, units in _FUNCTIONS if function is called), None)
-    return None
+def _refuse_unreadable(place: str, module: nn.Module) -> None:
+    """Raise NetworkError for a parameter or buffer that is no dense tensor of numbers, or holds NaN or infinity."""
+    for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+        if tensor is None:
+            continue
+        is_float = tensor.dtype in _FLOATS
+        whole = not is_float and not tensor.dtype.is_floating_point and not tensor.dtype.is_complex
+        if tensor.is_meta or tensor.layout is not torch.strided or not (is_float or whole):
+            raise NetworkError(
+                f"{place} has a {name} of {tensor.dtype} on {tensor.device}; a dense floating-point tensor with "
+                "data is needed"
+            )
+        if is_float and not tensor.isfinite().all():
+            bad = (~tensor.detach().isfinite()).nonzero()[0].tolist()
+            value = tensor.detach()[tuple(bad)].item()
+            raise NetworkError(f"{place} {name}{''.join(f'[{k}]' for k in bad)}: {value} is not a finite number")
 
 
-def _is_compiled_from(code: CodeType, expression: str) -> bool:
-    """Whether a method is `return expression`, with or without a docstring."""
-    docstring = repr(code.co_consts[0]) if code.co_consts and isinstance(code.co_consts[0], str) else ""
-    outer = f"def outer({', '.join(code.co_freevars)}):\n  def forward({', '.join(code.co_varnames)}):\n"
+def refuse_failing_layer(module: nn.Module, example: torch.Tensor, place: str) -> None:
+    """Raise NetworkError, naming the innermost layer, where the module itself cannot be run on an example."""
+    running: list[tuple[str, str]] = []
+
+    def enter(name: str) -> Callable[..., None]:
+        return lambda layer, inputs: running.append((place_of(name, layer), _shapes(inputs)))
+
+    handles = []
+    for name, layer in module.named_modules():
+        handles.append(layer.register_forward_pre_hook(enter(name)))
+        handles.append(layer.register_forward_hook(lambda *_: running.pop() and None))
     try:
-        compiled = compile(f"{outer}   {docstring}\n   return {expression}", "<forward>", "exec", dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return False
-    return any(_content(inner) == _content(code) for middle in _inner(compiled) for inner in _inner(middle))
-
-
-def _inner(code: CodeType) -> Iterator[CodeType]:
-    return (constant for constant in code.co_consts if isinstance(constant, CodeType))
-
-
-def _content(code: CodeType) -> tuple[object, ...]:
-    """What the function does; left out are its name, its place in the source, and where it is nested."""
-    sizes = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount)
-    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    return code.co_code, code.co_consts, sizes, names, [code.co_flags & kind for kind in _KINDS_OF_FUNCTION]
-
-
-def _looked_up(forward: Any, path: tuple[str, ...]) -> object:
-    """What a dotted name is in a function: a variable around it, then attributes of Python modules."""
-    cells = dict(zip(forward.__code__.co_freevars, forward.__closure__ or (), strict=True))
-    first, *rest = path
-    try:
-        found = cells[first].cell_contents if first in cells else {**forward.__builtins__, **forward.__globals__}[first]
-        for name in rest:
-            if not isinstance(found, ModuleType):
-                return None
-            found = vars(found)[name]
-    except (KeyError, ValueError):  # ValueError: a variable around it without a value yet
-        return None
-    return found
-
-
-def refuse_other_values(
-    place: str, module: nn.Module, net: Network, shape: tuple[int, ...], magnitudes: Mapping[int, Floats]
-) -> None:
-    """Raise NetworkError where a float64 copy of the module gives other values than the network at eight points.
-
-    A last resort against code that the other checks do not know. The bound on the difference is one on the rounding
-    errors, so a right network always passes: each node's is relative to the sum of the absolute values of the terms.
-    `magnitudes` adds to those of a node, by its position, what the module computes in other terms than the network.
-    Where that sum is beyond float64, so may be the module's values, and nothing is compared.
-    """
-    points = _points(net.input_size)
-    try:
-        copy = deepcopy(module).to("cpu", torch.float64)
-        with torch.no_grad():
-            output = copy(torch.tensor(points, dtype=torch.float64, device="cpu").reshape(len(points), *shape))
-        given = output.detach().to("cpu", torch.float64).numpy().reshape(len(points), -1)
+        module(example)
     except Exception as error:  # whatever the module's code raises
-        raise NetworkError(
-            f"{place} could not be run on a batch of shape {(len(points), *shape)} to check the network: "
-            f"{type(error).__name__}: {error}"
-        ) from None
-    evaluated = Network(net.input_size, net.nodes)  # the program made here is not kept
-    bounds = _rounding_bounds(net, points, magnitudes)
-    for k, (point, values, bound) in enumerate(zip(points, given, bounds, strict=True)):
-        expected = evaluated.evaluate(point)
-        if len(values) != len(expected):
-            _refuse(place, f"it has {len(values)} outputs, its layers {len(expected)}")
-        for j, (y, value, most) in enumerate(zip(expected, values.tolist(), bound.tolist(), strict=True)):
-            if np.isfinite(most) and not (np.isfinite(value) and abs(mpq(value) - y) <= most):
-                _refuse(place, f"output {j} at check point {k} is {value}, by its layers {float(y)}")
+        where, given = running[-1] if running else (place, _shapes((example,)))
+        raise NetworkError(f"{where} cannot be applied to {given} ({reason(error)})") from None
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
-def _refuse(place: str, difference: str) -> None:
-    raise NetworkError(
-        f"{place} computes something else than its layers say ({difference}): a class, function or mode of torch is "
-        "patched; undo that, or build the network from its weights with Network.from_layers"
-    )
+def reason(error: Exception) -> str:
+    """The kind of an error and its first line."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300]}"
 
 
-def _points(size: int) -> Floats:
-    """Eight points: 0, and seven of mixed signs and growing scale, up to 63."""
-    steps = np.arange(8 * size, dtype=np.uint64).reshape(size, 8).T + np.uint64(1)
-    scattered = (steps * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(58)  # the golden ratio's multiples, modulo 1
-    scales = np.array([[0.0], [0.25], [1], [2], [4], [8], [16], [32]])
-    points: Floats = (scattered.astype(np.float64) - 31.5) / 16 * scales
-    return points
-
-
-def _rounding_bounds(net: Network, points: Floats, magnitudes: Mapping[int, Floats]) -> Floats:
-    sizes = np.abs(points)
-    operations = 0
-    with np.errstate(all="ignore"):  # overflow is seen at the end
-        for k, node in enumerate(net.nodes):
-            if isinstance(node, Affine):
-                weight, bias = _absolute(node.weights[0]), _absolute(node.bias)
-                sizes = (sizes @ weight.T if weight.ndim == 2 else sizes * weight) + bias
-                operations += 8 + weight.shape[-1] * (weight.ndim == 2)
-            elif isinstance(node, Piecewise):
-                slopes = _absolute(node.slopes).max(axis=1)
-                sizes = slopes * (sizes + _absolute(node.breakpoints).max(axis=1)) + _absolute(node.anchor)
-                operations += 8
-            # Below the smallest normal number an error is not relative to the result any more.
-            sizes = sizes + magnitudes.get(k, 0.0) + operations * sys.float_info.min
-        bounds: Floats = 4 * operations * sys.float_info.epsilon * sizes
-    return bounds
-
-
-def _absolute(array: ExactArray) -> Floats:
-    if array.floats is not None:
-        positive: Floats = np.abs(array.floats)
-        return positive
-    den, flat = array.numerators()
-    return np.array([abs(float(mpq(n, den))) for n in flat]).reshape(array.shape)
+def _shapes(inputs: tuple[object, ...]) -> str:
+    shapes = [str(tuple(x.shape)) for x in inputs if isinstance(x, torch.Tensor)]
+    return f"an input of shape {' and '.join(shapes)}" if shapes else "its inputs"

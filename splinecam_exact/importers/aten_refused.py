@@ -1,0 +1,54 @@
+"""What is said about torch's operations that are not continuous and piecewise linear, or not supported."""
+
+from __future__ import annotations
+
+REPLACE = "replace it by something continuous and piecewise linear, such as ReLU, LeakyReLU, Hardtanh or Hardsigmoid"
+
+LAST = {
+    "softmax": "softmax",
+    "_softmax": "softmax",
+    "log_softmax": "log_softmax",
+    "_log_softmax": "log_softmax",
+    "sigmoid": "sigmoid",
+}
+"""What may be left out as the last operation, since the largest output stays the largest."""
+
+_CURVED = """
+    gelu silu mish tanh elu selu celu softplus hardswish softmin log_sigmoid log_sigmoid_forward softsign glu exp exp2
+    expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh rsqrt erf layer_norm native_layer_norm
+    group_norm native_group_norm instance_norm rms_norm _fused_rms_norm norm linalg_vector_norm var std var_mean
+    std_mean logsumexp cumprod prod scaled_dot_product_attention _scaled_dot_product_flash_attention_for_cpu
+    cosine_similarity local_response_norm lp_pool2d logaddexp rnn_tanh rnn_relu lstm gru _weight_norm
+    _weight_norm_interface addcmul addcdiv
+"""
+_JUMPS = """
+    sign sgn round floor ceil trunc frac heaviside remainder fmod floor_divide argmax argmin topk sort argsort eq ne
+    hardshrink bernoulli rand randn rand_like randn_like multinomial cummax cummin mode median kthvalue masked_fill
+    nonzero searchsorted bucketize
+"""
+_KIND = {
+    **dict.fromkeys(_CURVED.split(), "is not piecewise linear"),
+    **dict.fromkeys(_JUMPS.split(), "is not continuous"),
+}
+
+
+def refusal(base: str, target: str, depends: bool) -> str:
+    """Why an operation without a handler is refused; `depends` says whether the input's values go into it."""
+    if base in LAST and depends:
+        return (
+            f"applies {LAST[base]}, which is not piecewise linear: leave it out, or, if it is the last operation, pass "
+            "strip_output=True, which changes the outputs but not which is the largest"
+        )
+    if not depends:
+        return f"computes {target} of constants, which is not done exactly: store the result as a buffer"
+    if base in _KIND:
+        return f"applies {base}, which {_KIND[base]}: {REPLACE}"
+    return (
+        f"applies {target}, which is not supported: write it with linear maps, convolutions, pooling, maxima, sums and "
+        "piecewise linear activations, or build the network from nodes with Network"
+    )
+
+
+def curved(what: str) -> str:
+    """Why a product or power of values that depend on the input is refused."""
+    return f"applies {what} to values that depend on the input, which is not piecewise linear: {REPLACE}"
