@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-EXTRAS = {"torch", "onnx", "matplotlib", "sympy", "networkx", "distributed", "sklearn"}
+EXTRAS = {"torch", "onnx", "onnxruntime", "matplotlib", "sympy", "networkx", "distributed", "sklearn"}
 
 
 @pytest.hookimpl(wrapper=True)

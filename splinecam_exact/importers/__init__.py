@@ -13,7 +13,7 @@ from splinecam_exact.network import Network
 def load(
     path: PathLike, *, normalize: bool | None = None, numbers: str | None = None, strip_output: bool = False
 ) -> Network:
-    """The network in a file: .json (the project's own), .npz (W0, b0, W1, b1, ...), .nnet, .onnx or .pt2 (torch.export).
+    """The network in a file: .json (the project's own), .npz (W0, b0, W1, b1, ...), .nnet, .onnx or .pt2.
 
     `normalize` and `numbers` belong to .nnet, where `normalize` must be chosen: see `importers.nnet.load`.
     `strip_output` belongs to .onnx and .pt2: it leaves out a last softmax, log-softmax or sigmoid. Raises

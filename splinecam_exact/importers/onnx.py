@@ -7,15 +7,21 @@ from collections import Counter
 from typing import Any
 
 from splinecam_exact._files import PathLike, read_bytes, shown
-from splinecam_exact.importers import onnx_file, onnx_table
 from splinecam_exact.importers.graph import Graph
-from splinecam_exact.importers.onnx_call import Call, Value, is_real, shape_of
-from splinecam_exact.importers.onnx_file import Attributes, Model, name_of, node_place
 from splinecam_exact.importers.tensors import Tensor
-from splinecam_exact.kernel.errors import FileFormatError, NetworkError
+from splinecam_exact.kernel.errors import FileFormatError, MissingDependency, NetworkError
 from splinecam_exact.network import Network
 
-_MOST_ENTRIES = 1 << 26
+try:
+    from onnx import TensorProto
+except ImportError:
+    raise MissingDependency("reading .onnx files needs onnx: pip install 'splinecam-exact[onnx]'") from None
+
+from splinecam_exact.importers import onnx_check, onnx_file, onnx_table
+from splinecam_exact.importers.onnx_call import Call, Value, is_real, room, shape_of
+from splinecam_exact.importers.onnx_file import Attributes, Model, name_of, node_place
+
+_MOST_ENTRIES = 1 << 25
 """So many entries may all tensors have together."""
 
 
@@ -30,12 +36,15 @@ def load(path: PathLike, *, strip_output: bool = False) -> Network:
 
     Raises FileFormatError for a file that is broken, and NetworkError, naming the node, for what is not continuous and
     piecewise linear or not supported; external data, subgraphs and operators of other domains are not read. Where
-    onnxruntime is installed it is run on random points, and must give the network's values within a bound on its
-    rounding errors; elsewhere, call `verify_import` where it is.
+    onnxruntime is installed (and has the operators for this type of floats) it is run on random points, and must give
+    the network's values within a bound on its rounding errors; otherwise, call `verify_import` where it is.
     """
     place = shown(path)
-    model = onnx_file.parse(read_bytes(path), place, onnx_table.STRIPPED if strip_output else ())
-    return _Translation(model, place).network()
+    model = onnx_file.parse(read_bytes(path), place, tuple(onnx_table.STRIPPED) if strip_output else ())
+    translation = _Translation(model, place)
+    net = translation.network()
+    onnx_check.refuse_other_values(net, model, place, translation.graph.magnitudes)
+    return net
 
 
 class _Translation:
@@ -44,9 +53,12 @@ class _Translation:
     def __init__(self, model: Model, place: str) -> None:
         self.model = model
         self.place = place
-        self.graph = Graph(model.input_shape)
+        try:
+            self.graph = Graph(room(model.input_shape))
+        except NetworkError as error:
+            raise NetworkError(f"{place}: the input {error}") from None
         if model.stripped:
-            self.graph.conventions.append(f"onnx: the last {model.stripped} is left out")
+            self.graph.conventions.append(f"output: the last {onnx_table.STRIPPED[model.stripped]} is left out")
         self.values: dict[str, Value] = {model.input_name: self.graph.input}
         self.reader = {name: node for node in model.nodes for name in node.input}
         self.readers = Counter(name for node in model.nodes for name in node.input)
@@ -109,7 +121,7 @@ class _Translation:
             inputs,
             Attributes(node.attribute),
             len(node.output),
-            self.model.wide,
+            self.model.kind == TensorProto.DOUBLE,
         )
         following = self._following_add(node)
         if following is not None:

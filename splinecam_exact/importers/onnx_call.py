@@ -17,7 +17,7 @@ Value = Tensor | Array
 """What a name stands for: values of the network, or constants. Constants are float64 or mpq (of float types), int64
 (of int types) or bool."""
 
-MAX_VALUES = 1 << 24
+MAX_VALUES = 1 << 22
 """No tensor may have more entries."""
 
 

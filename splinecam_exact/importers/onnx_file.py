@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from onnx import AttributeProto, ModelProto, TensorProto, numpy_helper
 
 from splinecam_exact._files import printable
-from splinecam_exact.kernel.errors import FileFormatError, MissingDependency, NetworkError
-
-try:
-    import onnx
-    from onnx import AttributeProto, TensorProto, numpy_helper
-except ImportError:
-    raise MissingDependency("reading .onnx files needs onnx: pip install 'splinecam-exact[onnx]'") from None
+from splinecam_exact.kernel.errors import FileFormatError, NetworkError
 
 OPSETS = range(7, 29)
 """The versions of ONNX's operators whose meaning this package knows."""
@@ -48,7 +43,7 @@ Array = np.ndarray[Any, Any]
 class Model:
     """What was found in a file.
 
-    `nodes` are in an order in which each reads only what earlier ones make; `wide` says that the input is of float64,
+    `nodes` are in an order in which each reads only what earlier ones make; `kind` is the input's type of floats,
     and `stripped` is the last operation where it is left out, or "".
     """
 
@@ -59,7 +54,7 @@ class Model:
     output_name: str
     tensors: dict[str, Any]
     nodes: tuple[Any, ...]
-    wide: bool
+    kind: int
     stripped: str
 
 
@@ -81,12 +76,10 @@ def parse(data: bytes, place: str, stripped: Sequence[str] = ()) -> Model:
     several inputs or outputs, an input that is not of floats or has no fixed size, unknown versions. `stripped` names
     the operations of which the last one is to be left out; it must be one of these, unless there are none.
     """
-    proto = onnx.ModelProto()
+    proto = ModelProto()
     try:
         proto.ParseFromString(data)
         return _model(proto, place, stripped)
-    except UnicodeDecodeError:
-        raise FileFormatError(place, "holds a name that is not UTF-8 text") from None
     except (FileFormatError, NetworkError):
         raise
     except Exception as error:  # protobuf's decoders have several kinds
@@ -95,6 +88,8 @@ def parse(data: bytes, place: str, stripped: Sequence[str] = ()) -> Model:
 
 def _model(proto: Any, place: str, stripped: Sequence[str]) -> Model:
     graph = proto.graph
+    if not all(isinstance(text, str) for text in _texts(proto)):
+        raise FileFormatError(place, "holds a name that is not UTF-8 text")
     if not proto.HasField("graph") or not graph.output:
         raise FileFormatError(place, "is not a readable ONNX file (it holds no graph with an output)")
     versions = [entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
@@ -123,8 +118,7 @@ def _model(proto: Any, place: str, stripped: Sequence[str]) -> Model:
     (source,) = inputs
     output, shape = graph.output[0].name, _input_shape(source, place)
     nodes = tuple(_needed(graph.node, output, {source.name, *tensors}, place))
-    wide = source.type.tensor_type.elem_type == TensorProto.DOUBLE
-    last = ""
+    kind, last = source.type.tensor_type.elem_type, ""
     if stripped:
         last = nodes[-1].op_type if nodes else "none"
         if last not in stripped or len(nodes[-1].input) != 1:
@@ -132,7 +126,19 @@ def _model(proto: Any, place: str, stripped: Sequence[str]) -> Model:
                 f"{place}: strip_output leaves out a last {', '.join(stripped)}; the last operation is {name_of(last)}"
             )
         output, nodes = nodes[-1].input[0], nodes[:-1]
-    return Model(proto, versions[0], source.name, shape, output, tensors, nodes, wide, last)
+    return Model(proto, versions[0], source.name, shape, output, tensors, nodes, kind, last)
+
+
+def _texts(proto: Any) -> Iterator[object]:
+    """The names in a model; protobuf hands out bytes where they are not UTF-8."""
+    graph = proto.graph
+    for entries in (graph.initializer, graph.input, graph.output):
+        yield from (entry.name for entry in entries)
+    yield from (entry.domain for entry in proto.opset_import)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield from (attribute.name, attribute.ref_attr_name)
 
 
 def _input_shape(entry: Any, place: str) -> tuple[int, ...]:
@@ -215,7 +221,8 @@ def decode(tensor: Any) -> Array:
     except Exception as error:  # numpy has several kinds
         raise NetworkError(f"cannot be read ({error})") from None
     if tensor.data_type in FLOATS:
-        return np.asarray(found, np.float64)
+        with np.errstate(invalid="ignore"):  # of a NaN, which is refused where it is used
+            return np.asarray(found, np.float64)
     if tensor.data_type == TensorProto.BOOL:
         return np.asarray(found, np.bool_)
     if found.dtype == np.uint64 and found.size and int(found.max()) >= 1 << 63:

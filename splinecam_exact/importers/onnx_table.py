@@ -58,8 +58,8 @@ HANDLERS: dict[str, Handler] = {
     "Range": views.arange,
 }
 
-STRIPPED = ("Softmax", "LogSoftmax", "Sigmoid")
-"""What `strip_output` leaves out, at the end."""
+STRIPPED = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+"""What `strip_output` leaves out, at the end, and how the conventions call it."""
 
 _SMOOTH = (
     *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -69,8 +70,8 @@ def same(total: int, automatic: str) -> tuple[int, int]:
     return (less, more) if automatic == "SAME_UPPER" else (more, less)
 
 
-def sliding(call: Call, image: Sequence[int], window: tuple[int, ...]) -> Windows:
-    """The window of a convolution or pooling."""
+def sliding(call: Call, image: Sequence[int], window: tuple[int, ...], channels: int = 1) -> Windows:
+    """The window of a convolution or pooling; in all `channels`, the windows together must not be too many."""
     automatic = auto_pad(call)
     count = len(image)
     stride, dilation = ones_or(call, "strides", count), ones_or(call, "dilations", count)
@@ -82,7 +83,7 @@ def sliding(call: Call, image: Sequence[int], window: tuple[int, ...]) -> Window
         )
     room([n + low + high for n, (low, high) in zip(image, padding, strict=True)])
     counts = (max(1, (n + sum(p)) // s + 1) for n, s, p in zip(image, stride, padding, strict=True))
-    room([*counts, *window])
+    room([channels, *counts, *window])
     return Windows(window, stride, padding, dilation)
 
 
@@ -147,7 +148,7 @@ def max_pool(call: Call) -> Value:
     t = call.tensor()
     image = image_of(t)
     call.attributes.ignore("storage_order")  # of the indices, which are a second output
-    w = sliding(call, image, window_of(call, image))
+    w = sliding(call, image, window_of(call, image), math.prod(t.shape[:2]))
     ceil = call.attributes.flag("ceil_mode")
     return call.graph.max_pool(t, w.window, w.stride, w.padding, w.dilation, ceil)
 
@@ -156,7 +157,7 @@ def average_pool(call: Call) -> Value:
     call.count(1)
     t = call.tensor()
     image = image_of(t)
-    w = sliding(call, image, window_of(call, image))
+    w = sliding(call, image, window_of(call, image), math.prod(t.shape[:2]))
     if set(w.dilation) != {1}:
         raise NetworkError(f"has dilations {w.dilation}, which are not supported in average pooling")
     ceil, count_pads = call.attributes.flag("ceil_mode"), call.attributes.flag("count_include_pad")

@@ -1,0 +1,49 @@
+"""A network that was read from an ONNX file compared with what onnxruntime computes, where that is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from onnx import ModelProto, TensorProto
+
+from splinecam_exact.arrays import Floats
+from splinecam_exact.importers.onnx_file import Model
+from splinecam_exact.importers.onnx_reference import OnnxReference
+from splinecam_exact.importers.verify_import import require_import
+from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
+from splinecam_exact.network import Network
+
+_REMEDY = "please report it, and build the network from its weights with Network meanwhile"
+
+
+def refuse_other_values(net: Network, model: Model, place: str, magnitudes: Mapping[int, Floats]) -> None:
+    """Raise NetworkError where onnxruntime computes something else than the network, FileFormatError where it cannot.
+
+    Nothing is compared where onnxruntime is not installed, or lacks an operator for the model's type of floats.
+    """
+    if find_spec("onnxruntime") is None or model.kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        return
+    try:
+        reference = OnnxReference(read_part(model).SerializeToString(), place)
+        require_import(net, reference, _REMEDY, magnitudes)
+    except NetworkError as error:
+        raise NetworkError(f"{place}: {error}") from None
+    except InputError as error:
+        if "NotImplemented" not in str(error):
+            raise FileFormatError(place, str(error).removeprefix(f"{place}: ")) from None
+
+
+def read_part(model: Model) -> Any:
+    """The model with nothing but what was read of it: its nodes in order, and their constants."""
+    made = ModelProto(ir_version=8)
+    made.opset_import.add(domain="", version=model.opset)
+    graph = made.graph
+    graph.name = "read"
+    graph.node.extend(model.nodes)
+    used = {name for node in model.nodes for name in node.input}
+    graph.initializer.extend(tensor for name, tensor in model.tensors.items() if name in used | {model.output_name})
+    graph.input.extend(entry for entry in model.proto.graph.input if entry.name == model.input_name)
+    graph.output.add(name=model.output_name)
+    return made
