@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splinecam_exact import Network, square
-from splinecam_exact.decide import RELATIVE, Decider, Stages, decider, evaluate, maps, plan, sliced
+from splinecam_exact.decide import RELATIVE, Decider, Stages, decider, evaluate, maps, plan, rows, sliced
 from splinecam_exact.decide.digits import from_digits, split, to_digits
 from splinecam_exact.decide.plan import Plan, Precision
 from splinecam_exact.domain import Slice
@@ -236,7 +236,9 @@ def dependencies(program: Program) -> list[int]:
         (evaluate, "FEW", 0),
         (evaluate, "FEW", 10**9),
         (sliced, "CACHED", 1),
-        (sliced, "MERGED", 1),
+        (rows, "MERGED", 1),
+        (rows, "GATHERED", 1),
+        (rows, "SHARING", 1),
         (plan, "EXACT", 1 << 20),
     ],
 )

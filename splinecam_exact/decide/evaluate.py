@@ -112,9 +112,11 @@ class Batch:
         """The digits of single rows of a step, shape (rows, 3, digits)."""
         digits = np.zeros((len(place), 3, 1))
         for group in self.plan.groups(n):
-            mine = np.flatnonzero((group.rows.start <= place) & (place < group.rows.stop))
+            mine, rows = group.find(place)
+            if not len(mine):
+                continue
             x, cells = group.pick(self.store, self.cells), self.cell[owner[mine]]
-            some = group.some(x, self.low[n], cells, place[mine] - group.rows.start)[..., 0]
+            some = group.some(x, self.low[n], cells, rows)[..., 0]
             digits = _padded(digits, some.shape[2])
             digits[mine, :, : some.shape[2]] = some
         return digits
@@ -128,7 +130,7 @@ class Batch:
         digits = np.zeros((self.cells, 3, 1, self.plan.counts[n]))
         for group in operation:
             some = group(group.pick(self.store, self.cells), self.low[n])
-            if len(operation) == 1:
+            if len(operation) == 1 and isinstance(group.rows, slice):
                 digits = some
                 break
             digits = _padded(digits, some.shape[2])

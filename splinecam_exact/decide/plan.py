@@ -10,7 +10,8 @@ import numpy as np
 from gmpy2 import mpz
 
 from splinecam_exact.decide.digits import Ints
-from splinecam_exact.decide.sliced import EXACT, RowGroup, Units, choices, row_groups
+from splinecam_exact.decide.rows import RowGroup, SharedRows, row_groups
+from splinecam_exact.decide.sliced import EXACT, Units, choices
 from splinecam_exact.kernel.program import Program, RowStep, UnitStep
 
 Operation = list[RowGroup] | Units
@@ -66,8 +67,10 @@ class Plan:
         needs = [0] * self.program.inputs
         for step in self.program.steps:
             if isinstance(step, RowStep):
+                known = {id(js): js for js, _, _ in step.blocks}
+                longest = {key: max((needs[j] for j in js), default=0) for key, js in known.items()}
                 for indices, matrix, _ in step.blocks:
-                    needs += [max((needs[j] for j in indices), default=0)] * len(matrix)
+                    needs += [longest[id(indices)]] * len(matrix)
             else:
                 ends = range(step.byte + step.width, step.stop + 1, step.width)
                 needs += [max(end, *(needs[j] for j in u.sources)) for end, u in zip(ends, step.units, strict=True)]
@@ -79,6 +82,11 @@ class Plan:
         if isinstance(step, UnitStep):
             return [max(abs(m) * known[j] + abs(c) * one for j, m, c in choices(unit)) for unit in step.units]
         found: list[mpz] = []
+        groups = [group for group in self.groups(n) if isinstance(group, SharedRows)]
+        if groups:
+            bounds = [bound for group in groups for bound in group.bounds(known, one)]
+            order = np.argsort(np.concatenate([group.numbers for group in groups]))
+            return [bounds[k] for k in order.tolist()]
         for indices, matrix, constants in step.blocks:
             xs = [known[j] for j in indices]
             found += [sum(map(mul, map(abs, ws), xs), abs(c) * one) for ws, c in zip(matrix, constants, strict=True)]
@@ -136,7 +144,7 @@ class Plan:
                 top = max((self.tops[step] for step, _, _ in group.pick.parts), default=0)
                 lowest = low[n] - group.low
                 pairs = sum(i + j >= lowest for i in range(group.slices) for j in range(base, top + 1))
-                total += pairs * group.weights.size // group.slices
+                total += pairs * group.products
         return total
 
     def cell_size(self, low: list[int], stop: int) -> int:
