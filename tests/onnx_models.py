@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from splinecam_exact.importers import load
@@ -57,7 +58,11 @@ def run(content: Any, points: Sequence[Array]) -> list[Array]:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(content.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    named = onnx.ModelProto()
+    named.CopyFrom(content)
+    for k, node in enumerate(named.graph.node):
+        node.output[:] = [name or f"{k} {j}" for j, name in enumerate(node.output)]  # it crashes without
+    session = onnxruntime.InferenceSession(named.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return [session.run([content.graph.output[0].name], {"x": point})[0] for point in points]
 
 

@@ -42,6 +42,9 @@ def read_part(model: Model) -> Any:
     graph = made.graph
     graph.name = "read"
     graph.node.extend(model.nodes)
+    for k, node in enumerate(graph.node):
+        for j, name in enumerate(node.output):
+            node.output[j] = name or f" {k} {j}"  # onnxruntime crashes where an output in the middle is left out
     used = {name for node in model.nodes for name in node.input}
     graph.initializer.extend(tensor for name, tensor in model.tensors.items() if name in used | {model.output_name})
     graph.input.extend(entry for entry in model.proto.graph.input if entry.name == model.input_name)
