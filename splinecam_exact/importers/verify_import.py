@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, cast
 
 import numpy as np
@@ -16,13 +17,15 @@ from splinecam_exact.arrays import Floats, exact
 from splinecam_exact.importers.rounding_bounds import rounding_bounds, terms
 from splinecam_exact.kernel.errors import InputError, NetworkError
 from splinecam_exact.network import Network
-from splinecam_exact.nodes import Affine
+from splinecam_exact.nodes import Affine, Max
 
 FLOAT64, FLOAT32 = 2.0**-53, 2.0**-24
 """Unit roundoffs."""
 
 _MOST_EXACT = 20_000_000
 """So many multiplications are done exactly, about a second; networks that need more are enclosed in floats."""
+_UNIT = 16
+"""What a unit counts as, for each value that it reads."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,7 @@ def _points(size: int, count: int, seed: int) -> Floats:
 
 def _differences(net: Network, points: Floats, given: Floats) -> tuple[Floats, Floats]:
     """The distances of the given outputs from the exact ones, and bounds of the errors of the distances."""
-    affine = [n for n in net.nodes if isinstance(n, Affine)]
-    products = sum(node.bias.shape[0] * terms(w) for node in affine for w in node.weights)
-    if products * len(points) <= _MOST_EXACT:
+    if _work(net) * len(points) <= _MOST_EXACT or find_spec("torch") is None:
         plain = Network(net.input_size, net.nodes)  # the program made here is not kept
         found = [
             [_distance(v, y) for v, y in zip(row, plain.evaluate(point), strict=True)]
@@ -145,6 +146,17 @@ def _differences(net: Network, points: Floats, given: Floats) -> tuple[Floats, F
     values, errors = enclose(net, points)
     with np.errstate(all="ignore"):
         return abs(given - values), errors[:, np.newaxis] + 2.0**-50 * (abs(values) + abs(given))
+
+
+def _work(net: Network) -> int:
+    """About how many multiplications an exact evaluation takes as long as; a unit takes as long as some of them."""
+    found = 0
+    for node, size in zip(net.nodes, net.sizes[1:], strict=True):
+        if isinstance(node, Affine):
+            found += sum(size * terms(weight) for weight in node.weights)
+        else:
+            found += _UNIT * (sum(map(len, node.groups)) if isinstance(node, Max) else size)
+    return found
 
 
 def _distance(value: float, expected: mpq) -> float:

@@ -229,7 +229,7 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device) ->
         plane = Dense(torch.from_numpy(basis.T.copy()).to(device))
         steps.append(Linear((0,), [plane], torch.from_numpy(origin).to(device)))
     elif any(not isinstance(node, Affine) and node.source == 0 for node in net.nodes):
-        zero = torch.zeros(2, dtype=torch.float64, device=device)
+        zero = torch.zeros(net.input_size, dtype=torch.float64, device=device)
         steps.append(Linear((0,), [Diagonal(zero + 1)], zero))
     else:
         shift = 0
