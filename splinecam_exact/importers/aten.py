@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from splinecam_exact.importers import aten_layers, aten_pointwise, aten_views
 from splinecam_exact.importers.aten_refused import LAST, REPLACE, refusal
-from splinecam_exact.importers.aten_values import Comparison, Missing, Stripped, as_number, shape_of
+from splinecam_exact.importers.aten_values import Comparison, Missing, SharedMemory, Stripped, as_number, shape_of
 from splinecam_exact.importers.graph import Graph
 from splinecam_exact.importers.tensors import Tensor
 from splinecam_exact.kernel.errors import NetworkError
 
 _HANDLERS: dict[str, Any] = {**aten_pointwise.HANDLERS, **aten_views.HANDLERS, **aten_layers.HANDLERS}
+_MOST_ENTRIES = 1 << 28
 _PYTHON = {
     name: getattr(operator, name)
     for name in "add sub mul floordiv mod neg eq ne lt le gt ge truediv getitem".split()  # noqa: SIM905
@@ -65,13 +68,15 @@ class _Translation:
             for name in _names((operation.arguments, dict(operation.keywords))):
                 self.last[name] = max(self.last.get(name, 0), number)
         self.memory: dict[str, int] = {name: number for number, name in enumerate(values)}
+        self.entries = 0
 
     def run(self) -> tuple[Tensor, str]:
         for number, operation in enumerate(self.program):
             try:
                 self._apply(number, operation)
+                self._forget(number, operation)
             except NetworkError as error:
-                raise NetworkError(f"{operation.place} {error}") from None
+                raise type(error)(f"{operation.place} {error}") from None
             except (ValueError, IndexError, TypeError, KeyError, AttributeError, OverflowError) as error:
                 raise NetworkError(
                     f"{operation.place} applies {operation.target} in a way that is not supported "
@@ -92,6 +97,17 @@ class _Translation:
             found = graph.concat([array.reshape(-1), graph.input.reshape((-1,))], 0)[: array.size].reshape(array.shape)
         return found, self.output
 
+    def _forget(self, number: int, operation: Operation) -> None:
+        """Drop values that no later operation reads."""
+        for name in _names((operation.arguments, dict(operation.keywords))):
+            if self.last[name] <= number:
+                self.values.pop(name, None)
+
+    def _count(self, result: Any) -> None:
+        self.entries += sum(v.index.size if isinstance(v, Tensor) else np.size(v) for v in _flat(result))
+        if self.entries > _MOST_ENTRIES:
+            raise NetworkError(f"makes the program's tensors have more than {_MOST_ENTRIES} entries together")
+
     def _apply(self, number: int, operation: Operation) -> None:
         arguments = _resolved(operation.arguments, self.values)
         keywords = {_renamed(k): _resolved(v, self.values) for k, v in operation.keywords.items()}
@@ -101,6 +117,7 @@ class _Translation:
             base = base[:-1]
             name = f"{base}.{name.rpartition('.')[2]}"
         result = self._result(base, name, arguments, keywords, operation)
+        self._count(result)
         if in_place:
             self._write(number, operation, result, arguments)
         names = [operation.outputs] if isinstance(operation.outputs, str) else list(operation.outputs)
@@ -152,7 +169,7 @@ class _Translation:
             raise NetworkError(f"writes shape {shape_of(result)} to a tensor of shape {shape_of(arguments[0])}")
         for name, memory in self.memory.items():
             if memory == self.memory[target.name] and name != target.name and self.last.get(name, -1) > number:
-                raise NetworkError(
+                raise SharedMemory(
                     "writes to a tensor that is read under another name later: export it with .run_decompositions()"
                 )
         self.values[target.name] = result

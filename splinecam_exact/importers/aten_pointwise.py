@@ -200,6 +200,12 @@ def compared(op: str) -> Any:
     return apply
 
 
+def equal(g: Graph, x: Any, other: Any) -> Any:
+    if any(isinstance(v, Tensor) for v in (x, other)):
+        raise NetworkError("compares values that depend on the input with ==, which is not continuous")
+    return fold("Equal", x, other)
+
+
 def where(g: Graph, condition: Any, x: Any, other: Any) -> Any:
     """A choice by a comparison of a tensor with constants, between affine functions of that tensor that meet there."""
     if not isinstance(condition, Comparison):
@@ -229,14 +235,20 @@ def _affine(g: Graph, value: Any, t: Tensor) -> tuple[Any, Any]:
     if not isinstance(value, Tensor):
         return zeros, objects(np.broadcast_to(as_number(value), t.shape)).reshape(-1)
     value = value.expand(t.shape)
-    if value.node == t.node and (value.index == t.index).all():
-        return zeros + 1, zeros
-    node = g.nodes[value.node - 1] if value.node else None
-    if isinstance(node, Affine) and node.sources == (t.node,) and (value.index == t.index).all():
-        weight = node.weights[0]
-        if isinstance(weight, ExactArray) and len(weight.shape) == 1:
-            places = t.index.reshape(-1)
-            return objects(constant(weight))[places], objects(constant(node.bias))[places]
+    places = t.index.reshape(-1)
+    slopes, shifts, number = zeros + 1, zeros, value.node
+    while (value.index == t.index).all():
+        if number == t.node:
+            return slopes, shifts
+        node = g.nodes[number - 1] if number else None
+        if not isinstance(node, Affine) or len(node.sources) != 1:
+            break
+        (weight,) = node.weights
+        if not isinstance(weight, ExactArray) or len(weight.shape) != 1:
+            break
+        shifts = shifts + slopes * objects(constant(node.bias))[places]
+        slopes = slopes * objects(constant(weight))[places]
+        (number,) = node.sources
     raise NetworkError("chooses between values that are no multiples of what its condition compares")
 
 
@@ -345,6 +357,9 @@ HANDLERS: dict[str, Any] = {
     "amin": amin,
     "sum": total,
     "mean": mean,
+    "eq": equal,
+    "ne": lambda g, x, other: changed("Not", equal(g, x, other)),
+    "logical_not": lambda g, x: changed("Not", x),
     "where": where,
     "sqrt": unary("Sqrt"),
     "reciprocal": unary("Reciprocal"),

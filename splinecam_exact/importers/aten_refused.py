@@ -22,7 +22,7 @@ _CURVED = """
     _weight_norm_interface addcmul addcdiv
 """
 _JUMPS = """
-    sign sgn round floor ceil trunc frac heaviside remainder fmod floor_divide argmax argmin topk sort argsort eq ne
+    sign sgn round floor ceil trunc frac heaviside remainder fmod floor_divide argmax argmin topk sort argsort
     hardshrink bernoulli rand randn rand_like randn_like multinomial cummax cummin mode median kthvalue masked_fill
     nonzero searchsorted bucketize
 """

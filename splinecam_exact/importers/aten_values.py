@@ -13,6 +13,10 @@ from splinecam_exact.importers.tensors import Constant, Tensor, constant
 from splinecam_exact.kernel.errors import NetworkError
 
 
+class SharedMemory(NetworkError):
+    """A program writes to a part of a tensor, or to one that has two names."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Where a tensor is above (or, if `below`, under) constants: the condition of a `where`."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from inspect import signature
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from splinecam_exact.arrays import exact
 from splinecam_exact.importers import onnx_constants
 from splinecam_exact.importers.aten_pointwise import merged
 from splinecam_exact.importers.aten_values import (
@@ -20,7 +22,7 @@ from splinecam_exact.importers.aten_values import (
     viewed,
 )
 from splinecam_exact.importers.graph import Graph
-from splinecam_exact.importers.tensors import Tensor, axis_of, check_size
+from splinecam_exact.importers.tensors import Tensor, axis_of, check_size, objects
 from splinecam_exact.kernel.errors import NetworkError
 
 _END = (1 << 63) - 1
@@ -29,12 +31,12 @@ _INTS = range(1, 6), range(28, 29)
 
 
 def _view(view: Callable[..., Any], *defaults: Any) -> Any:
-    """A handler of a view, with the defaults of its last arguments; keywords are taken in the order of the schema."""
+    """A handler of a view, with the defaults of its last arguments."""
+    count = len(signature(view).parameters) - 1
 
-    def apply(g: Graph, x: Any, *args: Any, **keywords: Any) -> Any:
-        given = [*args, *keywords.values()]
-        missing = len(defaults) - len(given)
-        return viewed(view, x, *given, *(defaults[len(defaults) - missing :] if missing > 0 else ()))
+    def apply(g: Graph, x: Any, *args: Any) -> Any:
+        missing = count - len(args)
+        return viewed(view, x, *args, *(defaults[-missing:] if defaults and missing > 0 else ()))
 
     return apply
 
@@ -245,11 +247,20 @@ class DType:
 def arange(g: Graph, *args: Any, **keywords: Any) -> Any:
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
     kind = keywords.get("dtype")
-    if not all(type(n) is int for n in (start, stop, step)) or step == 0:
-        raise NetworkError(f"counts from {start} to {stop} by {step}; ints are supported")
-    check_size((max(1, -(-(stop - start) // step)),))
-    found = np.arange(start, stop, step)
-    return as_number(found) if kind is not None and kind.is_float else found
+    whole = all(type(n) is int for n in (start, stop, step))
+    first, last, by = map(exact, (start, stop, step))
+    if by == 0:
+        raise NetworkError("counts by 0")
+    count = max(0, int(-((first - last) // by)))
+    check_size((max(1, count),))
+    if whole and (kind is None or not kind.is_float):
+        return np.arange(count) * step + start
+    return onnx_constants.simplest(objects(np.arange(count)) * by + first)
+
+
+def eye(g: Graph, n: int, m: int | None = None, **keywords: Any) -> Any:
+    check_size((n, n if m is None else m))
+    return np.eye(n, m)
 
 
 def full(g: Graph, size: Any, fill_value: Any, dtype: Any = None, **keywords: Any) -> Any:
@@ -319,6 +330,7 @@ HANDLERS: dict[str, Any] = {
     "ones": ones,
     "scalar_tensor": lambda g, value, **k: full(g, (), value, k.get("dtype")),
     "arange": arange,
+    **dict.fromkeys(("eye", "eye.m"), eye),
     "native_dropout": lambda g, x, p, train: (dropout(g, x, p, train), None),
     "_to_copy": converted,
     "stack": stack,

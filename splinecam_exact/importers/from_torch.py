@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from splinecam_exact.importers.aten import Operation, Ref, translate
+from splinecam_exact.importers.aten_values import SharedMemory
 from splinecam_exact.importers.aten_views import DType
 from splinecam_exact.importers.graph import Graph
 from splinecam_exact.kernel.errors import InputError, MissingDependency, NetworkError
@@ -76,8 +77,8 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
             # Writes to parts of tensors, and operations made of others, are simpler after decomposition.
             try:
                 graph, output, run = _translated(exported.run_decompositions(), module, shape, strip_output)
-            except Exception:
-                raise first from None
+            except Exception as second:
+                raise (second if isinstance(first, SharedMemory) else first) from None
     net = graph.network(output)
     reference = run if strip_output else TorchReference(copy, shape, copied=True)
     try:
@@ -102,8 +103,8 @@ def _exported(copy: nn.Module, shape: tuple[int, ...], place: str) -> Any:
         except Exception:
             torch_checks.refuse_failing_layer(copy, example, place)
             raise NetworkError(
-                f"{place} cannot be traced on an input of shape {(1, *shape)} ({torch_checks.reason(first)}): the course "
-                "of its forward must not depend on the input's values"
+                f"{place} cannot be traced on an input of shape {(1, *shape)} ({torch_checks.reason(first)}): the "
+                "course of its forward must not depend on the input's values"
             ) from None
 
 
