@@ -233,6 +233,23 @@ def test_info_shows_every_kind_of_node(run: Runner) -> None:
         assert text in shown
 
 
+def test_output_is_stripped_on_request(run: Runner) -> None:
+    onnx = pytest.importorskip("onnx")
+    text = """<ir_version: 8, opset_import: ["": 18]> g (float[N, 2] x) => (float[N, 2] y)
+        <float[2, 2] w = {1.0, 1.0, 0.0, 1.0}> { h = MatMul(x, w)  r = Relu(h)  y = Softmax(r) }"""
+    onnx.save(onnx.parser.parse_model(text), "last.onnx")
+    refused = run("info", "last.onnx")
+    assert refused.code == 3
+    assert "--strip-output" in refused.err
+    assert "output: the last softmax is left out" in run("info", "last.onnx", "--strip-output").out
+    words = ("last.onnx", "--strip-output", "--square", "1")
+    assert run("partition", *words, "--json").json["counts"]["A"] == 4
+    certified = run("certify", *words, "-o", "last.cert")
+    assert certified.code == 0
+    assert "--strip-output" in certified.out + certified.err
+    assert run("check", "last.cert", "--model", *words).code == 0
+
+
 def test_info_of_nnet_shows_the_input_box_and_both_choices(run: Runner) -> None:
     shown = run("info", "box.nnet").out
     assert "input 1      from -2 to 2" in shown

@@ -88,7 +88,7 @@ _CONTROL = ("If", "Loop", "Scan", "SequenceMap")
 def refusal(op: str) -> str:
     """Why an operation is not translated, and what can be done."""
     if op in _SMOOTH:
-        last = "; a last one is left out with strip_output=True" if op in STRIPPED else ""
+        last = "; a last one is left out with strip_output=True (--strip-output)" if op in STRIPPED else ""
         return (
             "is not piecewise linear, so the network has no partition into affine cells: replace it by a piecewise "
             f"linear function, such as Clip or HardSigmoid{last}"
