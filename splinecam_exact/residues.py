@@ -8,6 +8,7 @@ absolute value prove that it is 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from math import isqrt
 
 import numpy as np
@@ -25,6 +26,12 @@ Index = slice | Ints
 
 BUDGET = 1 << 20
 """How many values, of 8 bytes each, are computed at a time."""
+
+SHARING = 8
+"""Rows are taken together where that makes of so many blocks at most one."""
+
+FEW = 2
+"""Rows of so few coefficients are compared by value, such as those of a BatchNorm."""
 
 EXACT = 1 << 52
 """No sum of absolute values exceeds this; up to twice as far, all integers are float64s."""
@@ -58,11 +65,12 @@ class Residues:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._steps: list[_Rows | _Units] = []
+        self._steps: list[_Rows | _Shared | _Units] = []
         for step in program.steps:
             self._steps += _blocks(step) if isinstance(step, RowStep) else [_Units(step)]
         self._linear = next((k for k, step in enumerate(self._steps) if isinstance(step, _Units)), len(self._steps))
-        self._known = self._steps[self._linear].rows.start if program.unit_count else len(program.denominator)
+        starts = (step.rows.start for step in self._steps if isinstance(step, _Units))
+        self._known: int = next(starts, len(program.denominator))
         # A residue is at most prime / 2 + 1, and no sum has more than `width` products of two.
         width = max((step.width for step in self._steps), default=1)
         self._largest = 2 * (isqrt(EXACT // width) - 2)
@@ -139,11 +147,64 @@ class _Rows:
         return evaluate
 
 
-def _blocks(step: RowStep) -> Iterator[_Rows]:
+class _Shared:
+    """Rows with the same coefficients at several places, as those of a convolution.
+
+    Row `rows[c, p]` has coefficients number c over the values `numbers[:, p]`.
+    """
+
+    def __init__(self, rows: Ints, numbers: Ints, coefs: list[Sequence[mpz]], constants: list[mpz]) -> None:
+        self.numbers, self._places = rows, numbers
+        self.matrix = Integers(list(chain(*coefs)), (len(coefs), len(numbers)))
+        self.constants = Integers(constants, rows.shape)
+        self.width = len(numbers) + 1
+
+    def modulo(self, prime: int) -> Evaluation:
+        matrix, constants = self.matrix.modulo(prime), self.constants.modulo(prime)
+        terms, places = self._places.shape
+
+        def evaluate(values: Floats, one: Floats, states: States) -> None:
+            size = max(1, BUDGET // (terms * values.shape[1]))
+            for start in range(0, places, size):
+                some = slice(start, start + size)
+                mine = matrix @ values[self._places[:, some]].reshape(terms, -1)
+                mine = mine.reshape(len(matrix), -1, values.shape[1])
+                mine += constants[:, some, np.newaxis] * one
+                values[self.numbers[:, some]] = _reduced(mine, prime)
+
+        return evaluate
+
+
+def _blocks(step: RowStep) -> Iterator[_Rows | _Shared]:
+    if len(step.blocks) >= SHARING and all(indices for indices, _, _ in step.blocks):
+        shared = _shared(step)
+        if len(shared) * SHARING <= len(step.blocks):
+            yield from shared
+            return
     first = step.first
     for indices, matrix, constants in step.blocks:
         yield _Rows(first, indices, matrix, constants)
         first += len(matrix)
+
+
+def _shared(step: RowStep) -> list[_Shared]:
+    """The rows of a step, those together that have the same coefficients, or the same inputs as such."""
+    rows = [(js, ws, c) for js, matrix, constants in step.blocks for ws, c in zip(matrix, constants, strict=True)]
+    alike: dict[object, list[int]] = {}
+    for k, (_, ws, _) in enumerate(rows):
+        alike.setdefault(tuple(ws) if len(ws) <= FEW else id(ws), []).append(k)  # equal ones may well be one object
+    families: dict[tuple[int, ...], list[list[int]]] = {}
+    for numbers in alike.values():
+        families.setdefault(tuple(id(rows[k][0]) for k in numbers), []).append(numbers)
+    return [
+        _Shared(
+            step.first + np.array(channels, np.int64),
+            np.array([rows[k][0] for k in channels[0]], np.int64).T,
+            [rows[numbers[0]][1] for numbers in channels],
+            [rows[k][2] for k in chain(*channels)],
+        )
+        for channels in families.values()
+    ]
 
 
 class _Units:

@@ -16,9 +16,12 @@ from splinecam_exact.affine_pieces import affine_pieces
 from splinecam_exact.geometry import StateRows, pattern_of
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.kernel.program import Affine, GroupUnit, Max, Piecewise, Program
+from splinecam_exact.nodes import Affine as AffineNode
+from splinecam_exact.nodes import Node
 from splinecam_exact.nodes import Piecewise as PiecewiseNode
 from splinecam_exact.residues import EXACT, Integers, Residues, vanishing
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
+from splinecam_exact.weights import Convolution, Selection
 
 networks = degenerate_networks()
 often = settings(max_examples=5 * settings().max_examples)
@@ -229,3 +232,24 @@ def test_weights_of_every_magnitude_are_compared_exactly() -> None:
     part = sx.partition(net, sx.square(1), mode="rational")
     assert part.affine_piece.tolist() == exact_pieces(part)
     assert part.counts()["P"] == part.counts()["A"] == 6
+
+
+@pytest.mark.parametrize("budget", [3000, 1 << 20])
+def test_convolutions_share_their_residues(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two convolutions with a scale for each channel between them: few products, and the same maps."""
+    monkeypatch.setattr("splinecam_exact.residues.BUDGET", budget)
+    rng = np.random.default_rng(0)
+    sizes = {"output": (6, 6), "window": (3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1)}
+    nodes: list[Node] = []
+    for inputs, outputs in ((1, 2), (2, 3)):
+        kernel = rng.integers(-9, 10, (outputs, 9 * inputs)).astype(float)
+        nodes += [
+            AffineNode((len(nodes),), (Convolution(kernel, (inputs, 6, 6), **sizes),), rng.normal(size=36 * outputs)),
+            AffineNode((len(nodes) + 1,), (np.repeat([0.5, 3, -1][:outputs], 36),), rng.normal(size=36 * outputs)),
+            PiecewiseNode.relu(len(nodes) + 2),
+        ]
+    net = sx.Network(36, [*nodes, AffineNode((6,), (Selection(np.arange(0, 108, 9), 108),), [0] * 12)])
+    part = sx.partition(net, sx.Slice(rng.normal(size=36), rng.normal(size=(2, 36)), sx.square("1/16")), "rational")
+    assert len(part.faces) > 20
+    assert part.affine_piece.tolist() == exact_pieces(part)
+    assert len(Residues(part.program)._steps) < 60
