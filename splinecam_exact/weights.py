@@ -18,6 +18,9 @@ from splinecam_exact.kernel.errors import NetworkError
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
+_MOST_TAPS = 1 << 28
+"""The places in all windows of a convolution together are at most so many, 2 GB as they are kept."""
+
 Terms = tuple[tuple[int, ...], tuple[mpz, ...]]
 """What one output is made of: numbers of values, and their integer coefficients."""
 
@@ -107,6 +110,9 @@ class Convolution:
                 raise NetworkError(f"a convolution over {dimensions} dimensions has {name} {sizes}")
         if dimensions < 1:
             raise NetworkError(f"a convolution needs an image of channels and at least one size, not {self.image}")
+        terms = math.prod(self.output) * math.prod(self.window)
+        if terms > _MOST_TAPS:
+            raise NetworkError(f"a convolution has {terms} places of windows; {_MOST_TAPS} are the most")
         channels = self.image[0]
         if type(self.groups) is not int or self.groups < 1 or channels % self.groups or self.channels % self.groups:
             raise NetworkError(f"{self.groups} groups do not divide {channels} and {self.channels} channels")

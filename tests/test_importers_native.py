@@ -18,6 +18,7 @@ from splinecam_exact.importers import load
 from splinecam_exact.kernel.errors import FileFormatError, InputError
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Piecewise
+from splinecam_exact.weights import Convolution, Selection
 
 NET = Network(
     2,
@@ -28,6 +29,18 @@ NET = Network(
         Max(3, ((0, 1), (1,))),
     ],
     ["a rule"],
+)
+SLIDING = Network(
+    6,
+    [
+        Affine(
+            (0,),
+            (Convolution(ExactArray.of([[1, 2], [0.5, -1]]), (1, 6), (3,), (2,), (2,), (0,), (1,)),),
+            ExactArray.of([0] * 6),
+        ),
+        Piecewise.relu(1),
+        Affine((2,), (Selection([0, 5, -1, 3], 6),), ExactArray.of([0] * 4)),
+    ],
 )
 
 
@@ -84,6 +97,8 @@ VALUES = [
     -1,
     0,
     7,
+    2**29,
+    2**62,
     10**30,
     "x",
     "0",
@@ -92,6 +107,8 @@ VALUES = [
     {},
     [[]],
     [0],
+    [2**29],
+    [2**29, 2**29],
     ["1"],
     {"kind": "max"},
     "AAAAAAAA8D8=",
@@ -99,9 +116,22 @@ VALUES = [
 
 
 def test_every_change_of_every_field_is_refused(tmp_path: Path, content: Any) -> None:
+    assert refuse_changes(tmp_path, content, ()) > 500
+
+
+def test_every_change_of_convolutions_and_selections_is_refused(tmp_path: Path) -> None:
+    SLIDING.save(tmp_path / "net.json")
+    content = json.loads((tmp_path / "net.json").read_text())
+    assert read(tmp_path, content) == SLIDING
+    assert refuse_changes(tmp_path, content, ("nodes", 0, "weights", 0)) > 400
+    assert refuse_changes(tmp_path, content, ("nodes", 2, "weights", 0)) > 40
+
+
+def refuse_changes(tmp_path: Path, content: Any, start: tuple[Any, ...]) -> int:
+    """How many changes of what is at a place and in it were refused, as all must be."""
     count = 0
     for path in places(content):
-        for value in VALUES:
+        for value in VALUES if path[: len(start)] == start else ():
             if path == () and value is DELETED:
                 continue
             try:
@@ -114,7 +144,18 @@ def test_every_change_of_every_field_is_refused(tmp_path: Path, content: Any) ->
                 raise AssertionError((path, value)) from None
             assert "x.json" in caught.value.place
             count += 1
-    assert count > 500
+    return count
+
+
+def test_convolution_with_more_terms_than_memory_holds_is_refused(tmp_path: Path) -> None:
+    n = 1 << 15
+    kernel, bias = (base64.b64encode(bytes(8 * n)).decode() for _ in range(2))
+    sizes = {"image": [1, n], "output": [n], "window": [n], "stride": [1], "padding": [n // 2], "dilation": [1]}
+    weight = {"convolution": {"kernel": {"shape": [1, n], "float64": kernel}, **sizes, "groups": 1}}
+    node = {"kind": "affine", "sources": [0], "weights": [weight], "bias": {"shape": [n], "float64": bias}}
+    content = {"format": "splinecam-exact network", "version": 1, "input_size": n, "nodes": [node], "conventions": []}
+    with pytest.raises(FileFormatError, match=r"convolution: .* places of windows; .* are the most"):
+        read(tmp_path, {**content, "digest": ""})
 
 
 def test_added_keys_are_refused(tmp_path: Path, content: Any) -> None:
