@@ -73,7 +73,7 @@ class RowStep:
                 self.blocks.append((indices, [], []))
             self.blocks[-1][1].append(coefs)
             self.blocks[-1][2].append(const)
-        self.inputs = frozenset(j for indices, _, _ in self.blocks for j in indices)
+        self.inputs = frozenset(j for js in {id(js): js for js, _, _ in self.blocks}.values() for j in js)
 
     def apply(self, values: Sequence[mpz], one: mpz) -> Iterator[mpz]:
         for indices, matrix, constants in self.blocks:

@@ -25,6 +25,7 @@ from splinecam_exact.verify.maxima import Contest, contest, largest_values
 from splinecam_exact.verify.mend import mend
 from splinecam_exact.verify.refresh import refresh
 from splinecam_exact.verify.rigor import UNIT, chunk
+from splinecam_exact.verify.slopes import Slopes
 from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
 from splinecam_exact.verify.unsure import Unsure, corners_of, of_cuts
@@ -246,6 +247,8 @@ class Engine(State):
         heights = step.heights(field.value)
         errors, steepness = step.cut_bounds(field)
         positive, doubtful = self._signs(heights, errors, steepness)
+        if len(doubtful) * HOPELESS <= positive.numel():
+            doubtful = self._sharpened(step, field, heights, errors, doubtful)
         worn = worn and self.certified and self._worn(field)
         hopeless = len(doubtful) * HOPELESS > positive.numel()
         if worn and (hopeless or len(doubtful[:, 0].unique()) * OPEN > len(heights)):
@@ -338,6 +341,15 @@ class Engine(State):
         if self.certified:
             self.claims += heights.numel()
         return positive, torch.cat(doubtful)
+
+    def _sharpened(self, step: Bent, field: Field, heights: Tensor, errors: Tensor, doubtful: Tensor) -> Tensor:
+        """Those of the doubtful signs that are so with the slopes of the faces there, too."""
+        if not len(doubtful):
+            return doubtful
+        vertices, cuts = doubtful.unbind(1)
+        steep = Slopes(self.mesh, field).at(vertices, step.breakpoint(cuts)[0])
+        reach = errors[cuts] + self.accuracy.ball[vertices] * SLIGHT * steep
+        return doubtful[~(heights[vertices, cuts].abs() > reach)]
 
     def _resolve(self, positive: Tensor, doubtful: Tensor, hopeless: bool) -> Tensor:
         """Decide doubtful signs exactly. Returns the faces with a corner where a sign is 0, or was wrong."""

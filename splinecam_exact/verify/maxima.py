@@ -19,6 +19,7 @@ from splinecam_exact.verify.accuracy import SLIGHT
 from splinecam_exact.verify.history import States
 from splinecam_exact.verify.operators import Diagonal, Selected
 from splinecam_exact.verify.rigor import LARGE, SAFE, TINY, UNIT, chunk
+from splinecam_exact.verify.slopes import Slopes
 from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
 
@@ -111,6 +112,27 @@ def _candidates(state: State, step: Largest, field: Field, zero: Tensor | None) 
     return masks, doubtful
 
 
+def _sharpen(
+    state: State, step: Largest, field: Field, slopes: Slopes, zero: Tensor | None, masks: Tensor, doubtful: Tensor
+) -> None:
+    """The same with the slopes of the faces there, where it is open."""
+    where = torch.nonzero(doubtful)
+    size = chunk(field.value, step.members.shape[1])
+    for low in range(0, len(where), size):
+        vertex, group = where[low : low + size].unbind(1)
+        members, padded = step.members[group], step.padded[group]
+        x = field.value[vertex.unsqueeze(1), members]
+        steep = slopes.at(vertex.repeat_interleave(members.shape[1]), members.flatten()).reshape(members.shape)
+        ball = (state.accuracy.ball[vertex] * SLIGHT).unsqueeze(1)
+        slack = (field.rows_error[members] + ball * steep) * SAFE + x.abs() * (4 * UNIT)
+        least = torch.where(padded, -torch.inf, x - slack).amax(1, keepdim=True)
+        may = ~padded & ~(x + slack < least)
+        masks[vertex, group] = (may * step.bits).sum(1).to(step.dtype)
+        if zero is not None:
+            may &= ~zero[vertex.unsqueeze(1), members]
+        doubtful[vertex, group] = several(masks[vertex, group]) & may.any(1)
+
+
 def several(masks: Tensor) -> Tensor:
     """Whether a mask has more than one bit."""
     return masks & (masks - 1) != 0
@@ -160,7 +182,11 @@ def contest(state: State, step: Largest, number: int, field: Field, hopeless: in
 
     Where more than one in `hopeless` is doubtful, they are left so.
     """
-    masks, doubtful = _candidates(state, step, field, zeros(state, number))
+    slopes = Slopes(state.mesh, field)
+    zero = zeros(state, number)
+    masks, doubtful = _candidates(state, step, field, zero)
+    if int(doubtful.sum()) * hopeless <= doubtful.numel():
+        _sharpen(state, step, field, slopes, zero, masks, doubtful)
     wide = exact = 0
     if 0 < int(doubtful.sum()) * hopeless <= doubtful.numel():
         wide, exact = _resolve(state, step, number, masks, doubtful)
@@ -209,7 +235,7 @@ def contest(state: State, step: Largest, number: int, field: Field, hopeless: in
         positive,
         bad,
     )
-    unsure = ~_sure_swap(state, step, found, field, u[edge], w[edge], at_u)
+    unsure = ~_sure_swap(state, step, found, slopes, u[edge], w[edge], at_u)
     sides = [edges[edge], mesh.twin[edges[edge]]]
     for half_edge in sides:
         inside = unsure & (half_edge >= 0)
@@ -230,13 +256,15 @@ def _kept(found: Contest, face: Tensor, sides: list[Tensor]) -> tuple[Tensor, Te
     return edge[good], cut[good]
 
 
-def _sure_swap(state: State, step: Largest, found: Contest, field: Field, u: Tensor, w: Tensor, at_u: Tensor) -> Tensor:
+def _sure_swap(
+    state: State, step: Largest, found: Contest, slopes: Slopes, u: Tensor, w: Tensor, at_u: Tensor
+) -> Tensor:
     """Whether, where two members swap on an edge from u to w, no third one is larger.
 
     With d = top - other at both ends, and h that of the two members there, d is weakly positive at the zero of h if
     d_u |h_w| + d_w |h_u| is.
     """
-    cut = found.changes[1]
+    field, cut = slopes.field, found.changes[1]
     first, second = found.pairs[cut].unbind(1)
     u_first = at_u == found.first[cut]
     top, other = torch.where(u_first, first, second), torch.where(u_first, second, first)
@@ -253,10 +281,11 @@ def _sure_swap(state: State, step: Largest, found: Contest, field: Field, u: Ten
         ends = []
         for v in (u[part], w[part]):
             ball = state.accuracy.ball[v] * SLIGHT
-            error = [(field.rows_error[j] + ball * field.rows_lipschitz[j]) * SAFE for j in (i, k)]
+            error = [(field.rows_error[j] + ball * slopes.at(v, j)) * SAFE for j in (i, k)]
             h = field.value[v, i] - field.value[v, k]
             d = field.value[v, i].unsqueeze(1) - field.value[v.unsqueeze(1), group]
-            theirs = (field.rows_error[group] + ball.unsqueeze(1) * field.rows_lipschitz[group]) * SAFE
+            steep = slopes.at(v.repeat_interleave(group.shape[1]), group.flatten()).reshape(group.shape)
+            theirs = (field.rows_error[group] + ball.unsqueeze(1) * steep) * SAFE
             blur = 4 * UNIT * field.size + TINY
             ends.append((h, error[0] + error[1] + blur, d, error[0].unsqueeze(1) + theirs + blur))
         (hu, hu_error, du, du_error), (hw, hw_error, dw, dw_error) = ends

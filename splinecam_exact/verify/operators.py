@@ -8,6 +8,7 @@ values of its coefficients; `rows`, those of the 2-norms of the rows; and `fan_i
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -16,17 +17,23 @@ from torch import Tensor
 
 from splinecam_exact.arrays import ExactArray
 from splinecam_exact.rounding import nearest
-from splinecam_exact.verify.rigor import SAFE, TINY, norms, spectral_norm
+from splinecam_exact.verify.rigor import SAFE, TINY, norms, spectral_norm, transform_norm
 from splinecam_exact.weights import Convolution, Selection, Weight
 
 
 class Operator(Protocol):
     """A linear map: see the module."""
 
-    norm: float
-    sum: float
     rows: Tensor
     fan_in: int
+
+    @property
+    def norm(self) -> float:
+        """Of the map."""
+
+    @property
+    def sum(self) -> float:
+        """Of the absolute values."""
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
@@ -37,8 +44,13 @@ class Dense:
 
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
-        self.norm, self.sum = spectral_norm(matrix), float(norms(matrix.reshape(1, -1)))
+        self.sum = float(norms(matrix.reshape(1, -1)))
         self.rows, self.fan_in = norms(matrix), matrix.shape[1]
+
+    @cached_property
+    def norm(self) -> float:
+        """Computed when it is asked for."""
+        return spectral_norm(self.matrix)
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
@@ -79,21 +91,16 @@ class Selected:
 
 
 class Convolved:
-    """A `Convolution`: each vector's windows are gathered and multiplied by the kernel's matrix.
+    """A `Convolution`, whose kernel is given as floats: windows are gathered and multiplied by the kernel's matrix.
 
-    The product of the norms of both steps bounds the norm: gathering repeats each value at most `overlap` times.
+    `norm` is the smaller of two bounds: the product of the norms of both steps, where gathering repeats each value at
+    most `overlap` times; and the largest norm of the kernel's Fourier transform.
     """
 
-    def __init__(self, convolution: Convolution, device: torch.device) -> None:
+    def __init__(self, convolution: Convolution, flat: Tensor) -> None:
         self.shape = convolution
         groups = convolution.groups
-        flat = floats(convolution.kernel, device)
         self.kernel = flat.reshape(groups, convolution.channels // groups, flat.shape[1])
-        repeats = math.sqrt(convolution.overlap) * SAFE
-        lone = self.kernel.shape[1] == 1
-        single = float(norms(flat).max()) if lone else max(spectral_norm(part) for part in self.kernel)
-        self.norm = single * repeats
-        self.sum = float(norms(self.kernel.flatten(1)).max()) * repeats
         self.rows = norms(flat).repeat_interleave(math.prod(convolution.output))
         self.fan_in = flat.shape[1]
         self.margins: list[int] = []
@@ -108,6 +115,22 @@ class Convolved:
         ):
             end = (count - 1) * stride + (window - 1) * dilation + 1 - padding
             self.margins[:0] = (padding, max(0, end - size))
+
+    @cached_property
+    def norm(self) -> float:
+        """The smaller bound."""
+        repeats = math.sqrt(self.shape.overlap) * SAFE
+        groups, channels, _ = self.kernel.shape
+        flat = self.kernel.flatten(0, 1)
+        single = float(norms(flat).max()) if channels == 1 else max(spectral_norm(part) for part in self.kernel)
+        if groups > 1 or self.shape.overlap == 1:
+            return single * repeats
+        return min(single * repeats, transform_norm(flat, self.shape.window, single * repeats))
+
+    @cached_property
+    def sum(self) -> float:
+        """Of the kernel's absolute values."""
+        return float(norms(self.kernel.flatten(1)).max()) * math.sqrt(self.shape.overlap) * SAFE
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
@@ -134,9 +157,22 @@ def operator(weight: Weight, device: torch.device) -> Operator:
     if isinstance(weight, Selection):
         return Selected(weight, device)
     if isinstance(weight, Convolution):
-        return Convolved(weight, device)
+        return Convolved(weight, floats(weight.kernel, device))
     array = floats(weight, device)
     return Dense(array) if array.dim() == 2 else Diagonal(array)
+
+
+def scaled(weight: Weight, factors: Tensor) -> Operator | None:
+    """A weight followed by a factor for each output, rounded once more; None where that has no such form."""
+    device = factors.device
+    if isinstance(weight, Convolution):
+        channels = factors.reshape(weight.channels, -1)
+        if not torch.equal(channels, channels[:, :1].expand_as(channels)):
+            return None
+        return Convolved(weight, floats(weight.kernel, device) * channels[:, :1])
+    if isinstance(weight, Selection) or len(weight.shape) == 1:
+        return None
+    return Dense(floats(weight, device) * factors.unsqueeze(1))
 
 
 def floats(array: ExactArray, device: torch.device) -> Tensor:

@@ -21,11 +21,12 @@ import torch
 from gmpy2 import mpq
 from torch import Tensor
 
+from splinecam_exact.arrays import ExactArray
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.rounding import nearest
-from splinecam_exact.verify.operators import Dense, Diagonal, Operator, floats, operator
+from splinecam_exact.verify.operators import Dense, Diagonal, Operator, floats, operator, scaled
 from splinecam_exact.verify.rigor import LERP, SAFE, TINY, UNIT, gamma, larger, norms
 
 
@@ -84,6 +85,7 @@ class Linear:
     def __init__(self, sources: tuple[int, ...], weights: Sequence[Operator], bias: Tensor) -> None:
         self.sources, self.weights, self.bias = sources, weights, bias
         self.offset = float(norms(bias.reshape(1, -1)))
+        self.offsets = bias.abs()
         fan_in = sum(w.fan_in for w in weights)
         self.rounding = gamma(fan_in + len(weights) + 6)  # with the rounding of weights that are no floats
 
@@ -107,7 +109,7 @@ class Linear:
 
     def rows_bounds(self, inputs: list[Field]) -> tuple[Tensor, Tensor]:
         """The same for each value alone."""
-        error = self.rounding * self.bias.abs() + self._lost(inputs)
+        error = self.rounding * self.offsets + self._lost(inputs)
         steep = torch.zeros_like(error)
         for weight, field in zip(self.weights, inputs, strict=True):
             error = error + weight.rows * ((field.error + self.rounding * field.size) * SAFE)
@@ -235,8 +237,7 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device) ->
         shift = 0
     for node in net.nodes:
         if isinstance(node, Affine):
-            weights = [operator(w, device) for w in node.weights]
-            steps.append(Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device)))
+            steps.append(_scaled(net, node, shift, device) or _linear(node, shift, device))
         elif isinstance(node, Piecewise):
             arrays = (node.breakpoints, node.slopes, node.anchor)
             breakpoints, slopes, anchor = (floats(a, device) for a in arrays)
@@ -245,6 +246,30 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device) ->
         elif isinstance(node, Max):
             steps.append(Largest(node.source + shift, node.groups, device))
     return steps
+
+
+def _linear(node: Affine, shift: int, device: torch.device) -> Linear:
+    weights = [operator(w, device) for w in node.weights]
+    return Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device))
+
+
+def _scaled(net: Network, node: Affine, shift: int, device: torch.device) -> Linear | None:
+    """A node that scales the outputs of another affine node, as BatchNorm does, in one step with that; else None."""
+    (weight, *others), (source, *_) = node.weights, node.sources
+    before = net.nodes[source - 1] if source else None
+    if others or not isinstance(weight, ExactArray) or len(weight.shape) != 1:
+        return None
+    if not isinstance(before, Affine) or len(before.weights) != 1:
+        return None
+    factors = floats(weight, device)
+    both = scaled(before.weights[0], factors)
+    if both is None:
+        return None
+    moved, bias = factors * floats(before.bias, device), floats(node.bias, device)
+    step = Linear((before.sources[0] + shift,), [both], moved + bias)
+    step.offset = float(norms((moved.abs() + bias.abs()).reshape(1, -1)))
+    step.offsets = moved.abs() + bias.abs()
+    return step
 
 
 def corners_of(corners: Iterable[tuple[mpq, mpq]], device: torch.device) -> Tensor:
