@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -216,3 +218,62 @@ def single(case: Case, as_inputs: bool = False) -> Any:
 def test_operation_computes_what_onnxruntime_computes(k: int, tmp_path: Path) -> None:
     inexact = CASES[k][0] in ("BatchNormalization", "Mean", "ReduceMean", "AveragePool", "GlobalAveragePool")
     agrees(single(CASES[k], as_inputs=k % 2 == 0), tmp_path, tolerance=1e-6 if inexact else 0.0)
+
+
+def draw_windows(draw: st.DrawFn, dimensions: int, least: int = 1) -> tuple[list[int], dict[str, Any]]:
+    """Sizes of an image, and the attributes of a window that fits it."""
+    image, attributes = [], {name: [] for name in ("kernel_shape", "strides", "dilations")}
+    before, after = [], []
+    for _ in range(dimensions):
+        k, d = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        low, high = draw(st.integers(0, k - 1)), draw(st.integers(0, k - 1))
+        image.append(draw(st.integers(max(least, d * (k - 1) + 1 - low - high), 7)))
+        for name, value in (("kernel_shape", k), ("strides", draw(st.integers(1, 3))), ("dilations", d)):
+            attributes[name].append(value)
+        before.append(low)
+        after.append(high)
+    automatic = draw(st.sampled_from(["NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER"]))
+    if automatic != "NOTSET":
+        attributes["dilations"] = [1] * dimensions  # which onnxruntime needs, and no stride beyond the window
+        attributes["strides"] = list(map(min, attributes["strides"], attributes["kernel_shape"]))
+    padding = {"pads": before + after} if automatic == "NOTSET" else {"auto_pad": automatic}
+    return image, {**attributes, **padding}
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Case:
+    image, attributes = draw_windows(draw, draw(st.integers(1, 2)))
+    groups, inputs, outputs = (draw(st.integers(1, 2)) for _ in range(3))
+    others = [weights(outputs * groups, inputs, *attributes["kernel_shape"])]
+    others += [weights(outputs * groups, seed=2)] * draw(st.integers(0, 1))
+    return "Conv", [1, inputs * groups, *image], {**attributes, "group": groups}, others, 18
+
+
+@st.composite
+def transposed_convolutions(draw: st.DrawFn) -> Case:
+    image, attributes = draw_windows(draw, draw(st.integers(1, 2)))
+    groups, inputs, outputs = (draw(st.integers(1, 2)) for _ in range(3))
+    attributes["pads"] = [0] * 2 * len(image)
+    attributes.pop("auto_pad", None)
+    for d, k in enumerate(attributes["kernel_shape"]):
+        attributes["pads"][d] = draw(st.integers(0, (k - 1) // 2))
+    attributes["output_padding"] = [draw(st.integers(0, s - 1)) for s in attributes["strides"]]
+    weight = weights(inputs * groups, outputs, *attributes["kernel_shape"])
+    return "ConvTranspose", [1, inputs * groups, *image], {**attributes, "group": groups}, [weight], 18
+
+
+@st.composite
+def poolings(draw: st.DrawFn) -> Case:
+    image, attributes = draw_windows(draw, draw(st.integers(1, 2)))
+    op = draw(st.sampled_from(["MaxPool", "AveragePool"]))
+    if "pads" in attributes:
+        attributes["ceil_mode"] = draw(st.integers(0, 1))
+    if op == "AveragePool":
+        attributes["count_include_pad"] = draw(st.integers(0, 1))
+        attributes["dilations"] = [1] * len(image)
+    return op, [1, 2, *image], attributes, [], 19
+
+
+@given(st.one_of(convolutions(), transposed_convolutions(), poolings()))
+def test_windows_of_any_shape_see_what_onnxruntime_sees(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
+    agrees(single(case), tmp_path_factory.getbasetemp(), tolerance=1e-6)

@@ -17,6 +17,9 @@ from splinecam_exact.network import Network
 
 _REMEDY = "please report it, and build the network from its weights with Network meanwhile"
 
+_LACKING = ("NotImplemented", "not supported")
+"""What onnxruntime says of a right model that it cannot run."""
+
 
 def refuse_other_values(net: Network, model: Model, place: str, magnitudes: Mapping[int, Floats]) -> None:
     """Raise NetworkError where onnxruntime computes something else than the network, FileFormatError where it cannot.
@@ -31,7 +34,7 @@ def refuse_other_values(net: Network, model: Model, place: str, magnitudes: Mapp
     except NetworkError as error:
         raise NetworkError(f"{place}: {error}") from None
     except InputError as error:
-        if "NotImplemented" not in str(error):
+        if not any(text in str(error) for text in _LACKING):
             raise FileFormatError(place, str(error).removeprefix(f"{place}: ")) from None
 
 
