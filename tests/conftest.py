@@ -17,6 +17,14 @@ settings.register_profile("thorough", settings.get_profile("dev"), max_examples=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime is run in this process, not in one for each file that is read: a hundred times as fast."""
+    onnx_child = pytest.importorskip("splinecam_exact.importers.onnx_child")
+    reference = pytest.importorskip("splinecam_exact.importers.onnx_reference").OnnxReference
+    monkeypatch.setattr(onnx_child, "run_isolated", lambda model, points: reference(model)(points))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with the real networks, which are not part of this repository."""

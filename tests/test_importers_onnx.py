@@ -16,6 +16,8 @@ pytest.importorskip("onnxruntime")
 from onnx import TensorProto
 from onnx_models import agrees, model
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 def weights(*shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(-4, 5, shape).astype(np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ pytest.importorskip("onnxruntime")
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx_models import agrees, model, read, saved
 
-from splinecam_exact.importers import load, onnx_table
+from splinecam_exact.importers import load, onnx_child, onnx_table
+from splinecam_exact.importers.onnx_child import Crash, run_isolated
 from splinecam_exact.importers.onnx_constants import fold
 from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
 from splinecam_exact.nodes import Affine, Piecewise
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 W = np.array([[1, -2, 3], [0.5, 4, -1]], dtype=np.float32)
 B = np.array([1, -0.25], dtype=np.float32)
@@ -245,6 +249,31 @@ def test_what_was_read_is_compared_with_onnxruntime(tmp_path: Path, monkeypatch:
         read(model([RELU], [2]), tmp_path)
 
 
+def test_onnxruntime_is_run_in_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # of what runs it in this one
+    path = saved(model([RELU], [2]), tmp_path)
+    assert load(path).evaluate([-1, 1]) == [0, 1]
+    monkeypatch.setitem(onnx_table.HANDLERS, "Relu", lambda call: call.graph.abs(call.tensor()))
+    with pytest.raises(NetworkError, match=r"computes something else than the network that was read"):
+        load(path)
+    with pytest.raises(InputError, match=r"cannot be run by onnxruntime"):
+        run_isolated(b"nonsense", np.zeros((1, 2)))
+
+
+def test_crash_of_onnxruntime_ends_only_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    content = model(
+        [("Split", ["x", "s"], ["a", "", "y"], {})], [3], {"s": ints(1, 1, 1)}
+    )  # on which version 1.32 crashes
+    with suppress(Crash):
+        assert run_isolated(content.SerializeToString(), np.array([[1.0, 2, 3]])).tolist() == [[3.0]]
+    assert read(content, tmp_path).evaluate([1, 2, 3]) == [3]
+    monkeypatch.setattr(onnx_child, "_START", "import os; os.abort()")
+    with pytest.raises(Crash, match="ended with"):
+        run_isolated(content.SerializeToString(), np.zeros((1, 3)))
+    assert read(content, tmp_path).evaluate([1, 2, 3]) == [3]
+
+
 # What is refused
 
 
@@ -301,6 +330,7 @@ REFUSED: list[tuple[Any, type[InputError], str]] = [
     (one("Sign"), NetworkError, r"\(Sign\) jumps"),
     (one("Loop"), NetworkError, r"\(Loop\) has a graph of its own"),
     (one("Unheard"), NetworkError, r"\(Unheard\) is not supported"),
+    (one("Min", inputs=["x", ""]), NetworkError, r"\(Min\) lacks its input 1"),
     (one("Mul", inputs=["x", "x"]), NetworkError, "multiplies two values that both depend"),
     (one("Div", inputs=["x", "x"]), NetworkError, "divides two values that both depend"),
     (one("Div", constants={"c": real(1)}, inputs=["c", "x"]), NetworkError, "divides by a value that depends"),

@@ -20,6 +20,8 @@ import splinecam_exact as sx
 from splinecam_exact.certification import canonical_form
 from splinecam_exact.importers.onnx_reference import OnnxReference
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 ZOO = (
     *("add", "batchnorm", "cast_int_to_float", "constant", "conv", "dropout", "dropout_training_mode_false", "flatten"),
     *("gemm", "identity", "leakyRelu", "matmul", "maxpool", "relu", "reshape", "reshape_with_dimension_inference"),

@@ -36,8 +36,9 @@ def load(path: PathLike, *, strip_output: bool = False) -> Network:
 
     Raises FileFormatError for a file that is broken, and NetworkError, naming the node, for what is not continuous and
     piecewise linear or not supported; external data, subgraphs and operators of other domains are not read. Where
-    onnxruntime is installed (and has the operators for this type of floats) it is run on random points, and must give
-    the network's values within a bound on its rounding errors; otherwise, call `verify_import` where it is.
+    onnxruntime is installed (and has the operators for this type of floats) it is run on random points, in a process of
+    its own, and must give the network's values within a bound on its rounding errors; otherwise, call `verify_import`
+    where it is.
     """
     place = shown(path)
     model = onnx_file.parse(read_bytes(path), place, tuple(onnx_table.STRIPPED) if strip_output else ())
@@ -112,8 +113,6 @@ class _Translation:
         if handler is None:
             raise NetworkError(onnx_table.refusal(node.op_type))
         inputs = [self._value(name, place) if name else None for name in node.input]
-        while inputs and inputs[-1] is None:
-            inputs.pop()
         call = Call(
             self.graph,
             self.model.opset,

@@ -9,14 +9,14 @@ from typing import Any
 from onnx import ModelProto, TensorProto
 
 from splinecam_exact.arrays import Floats
+from splinecam_exact.importers import onnx_child
 from splinecam_exact.importers.onnx_file import Model
-from splinecam_exact.importers.onnx_reference import OnnxReference
 from splinecam_exact.importers.verify_import import require_import
 from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
 from splinecam_exact.network import Network
 
 _REMEDY = "please report it, and build the network from its weights with Network meanwhile"
-
+_ROUNDOFFS = {TensorProto.FLOAT: 2.0**-24, TensorProto.DOUBLE: 2.0**-53}
 _LACKING = ("NotImplemented", "not supported")
 """What onnxruntime says of a right model that it cannot run."""
 
@@ -24,18 +24,30 @@ _LACKING = ("NotImplemented", "not supported")
 def refuse_other_values(net: Network, model: Model, place: str, magnitudes: Mapping[int, Floats]) -> None:
     """Raise NetworkError where onnxruntime computes something else than the network, FileFormatError where it cannot.
 
-    Nothing is compared where onnxruntime is not installed, or lacks an operator for the model's type of floats.
+    Nothing is compared where onnxruntime is not installed, crashes, or lacks an operator for the type of floats.
     """
-    if find_spec("onnxruntime") is None or model.kind not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+    if find_spec("onnxruntime") is None or model.kind not in _ROUNDOFFS:
         return
     try:
-        reference = OnnxReference(read_part(model).SerializeToString(), place)
-        require_import(net, reference, _REMEDY, magnitudes)
+        require_import(net, _Reference(model), _REMEDY, magnitudes)
+    except onnx_child.Crash:
+        return
     except NetworkError as error:
         raise NetworkError(f"{place}: {error}") from None
     except InputError as error:
         if not any(text in str(error) for text in _LACKING):
-            raise FileFormatError(place, str(error).removeprefix(f"{place}: ")) from None
+            raise FileFormatError(place, str(error).removeprefix("the model: ")) from None
+
+
+class _Reference:
+    """What was read of a model as a function of points."""
+
+    def __init__(self, model: Model) -> None:
+        self._data: bytes = read_part(model).SerializeToString()
+        self.roundoff = _ROUNDOFFS[model.kind]
+
+    def __call__(self, points: Floats) -> Floats:
+        return onnx_child.run_isolated(self._data, points)
 
 
 def read_part(model: Model) -> Any:
