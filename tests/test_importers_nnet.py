@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction
 from pathlib import Path
 
@@ -193,6 +194,29 @@ def test_number_beyond_float64_is_refused_as_a_float(tmp_path: Path) -> None:
 def test_other_content_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(FileFormatError):
         load(written(tmp_path, content), normalize=False)
+
+
+def test_damaged_files_give_a_network_or_a_clean_error(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    refused = 0
+    for _ in range(1500):
+        data = bytearray(TEXT.encode())
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(data))
+            kind = rng.randrange(4)
+            if kind == 0:
+                data[at] = rng.randrange(256)
+            elif kind == 1:
+                data[at:at] = rng.choice([b"9", b"-", b"e", b",", b"\n", b"//", b"1e400", b"999999999", b"\xff"])
+            elif kind == 2:
+                del data[at : at + rng.randint(1, 9)]
+            else:
+                del data[max(60, at) :]
+        try:
+            load(written(tmp_path, bytes(data)), normalize=rng.random() < 0.5)
+        except InputError:
+            refused += 1
+    assert 800 < refused < 1500
 
 
 NORMALIZED = {"acasxu", "hcas", "marabou/nnet"}

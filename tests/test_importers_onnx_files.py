@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
@@ -22,7 +24,7 @@ pytest.importorskip("onnxruntime")
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx_models import agrees, model, read, saved
 
-from splinecam_exact.importers import load, onnx_child, onnx_table
+from splinecam_exact.importers import load, onnx_check, onnx_child, onnx_table
 from splinecam_exact.importers.onnx_child import Crash, run_isolated
 from splinecam_exact.importers.onnx_constants import fold
 from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
@@ -274,6 +276,19 @@ def test_crash_of_onnxruntime_ends_only_its_process(tmp_path: Path, monkeypatch:
     assert read(content, tmp_path).evaluate([1, 2, 3]) == [3]
 
 
+def test_nothing_is_compared_without_onnxruntime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_check, "find_spec", lambda name: None)
+    monkeypatch.setitem(onnx_table.HANDLERS, "Relu", lambda call: call.graph.abs(call.tensor()))
+    assert read(model([RELU], [2]), tmp_path).evaluate([-1, 1]) == [1, 1]
+
+
+def test_missing_onnx_is_named(tmp_path: Path) -> None:
+    path = saved(model([RELU], [2]), tmp_path)
+    script = f"import sys; sys.modules['onnx'] = None\nimport splinecam_exact as sx\nsx.load({str(path)!r})"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "MissingDependency: reading .onnx files needs onnx: pip install 'splinecam-exact[onnx]'" in ended.stderr
+
+
 # What is refused
 
 
@@ -345,6 +360,7 @@ REFUSED: list[tuple[Any, type[InputError], str]] = [
     (one("Gather", constants={"s": ints(2)}), NetworkError, "not among the 2 of dimension 0"),
     (one("Add", constants={"c": real(1, 2, 3)}), NetworkError, r"the shapes \(2,\) and \(3,\), which do not fit"),
     (one("Add", constants={"c": ints(1)}), NetworkError, "of type int64, where floats are needed"),
+    (one("Clip", constants={"c": np.float32(float("nan"))}), NetworkError, "nan is not a finite number"),
     (one("Mul", constants={"c": real(1, float("nan"))}), NetworkError, "nan is not a finite number"),
     (one("Relu", other=1), NetworkError, "has the attribute 'other', which is not known here"),
     (one("LeakyRelu", alpha=2), NetworkError, "attribute 'alpha' of another type"),
