@@ -8,6 +8,7 @@ absolute value prove that it is 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from math import isqrt
 
@@ -27,7 +28,7 @@ Index = slice | Ints
 BUDGET = 1 << 20
 """How many values, of 8 bytes each, are computed at a time."""
 
-SHARING = 8
+SHARING = 2
 """Rows are taken together where that makes of so many blocks at most one."""
 
 FEW = 2
@@ -38,26 +39,34 @@ EXACT = 1 << 52
 
 
 class Integers:
-    """An array of integers of any size, kept as 32-bit digits: its residues take one pass of numpy for each digit.
+    """An array of integers of any size, kept as 16-bit digits: its residues are one product of integer matrices.
 
     >>> Integers([mpz(-1), mpz(10) ** 30], (2,)).modulo(7).tolist()
     [-1.0, 1.0]
     """
 
     def __init__(self, values: Sequence[mpz], shape: tuple[int, ...]) -> None:
-        digits = max((v.bit_length() for v in values), default=0) // 32 + 1
-        raw = b"".join(int(v).to_bytes(4 * digits, "little", signed=True) for v in values)
-        self._digits = np.ascontiguousarray(np.frombuffer(raw, "<u4").reshape(-1, digits).T)
+        digits = max((v.bit_length() for v in values), default=0) // 16 + 1
+        raw = b"".join(int(v).to_bytes(2 * digits, "little", signed=True) for v in values)
+        self._digits = np.frombuffer(raw, "<u2").reshape(-1, digits)
         self._shape = shape
 
     def modulo(self, prime: int) -> Floats:
         """The residues between -prime / 2 and prime / 2."""
-        found = self._digits[-1].view("<i4").astype(np.int64) % prime
-        for digit in self._digits[-2::-1]:
-            found = ((found << 32) + digit) % prime
+        count = self._digits.shape[1]
+        powers = _powers(prime, 1 << (count - 1).bit_length())[:count]
+        found = self._digits[:, :-1] @ powers[:-1]  # in int64: products of 16 by at most 28 bits
+        found += self._digits[:, -1].view("<i2") * powers[-1]
+        found %= prime
         found[found > prime // 2] -= prime
         residues: Floats = found.astype(np.float64).reshape(self._shape)
         return residues
+
+
+@lru_cache(maxsize=16)
+def _powers(prime: int, count: int) -> Ints:
+    """The first powers of 2^16 modulo a prime."""
+    return np.array([pow(1 << 16, k, prime) for k in range(count)], np.int64)
 
 
 class Residues:

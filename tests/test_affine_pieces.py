@@ -252,4 +252,4 @@ def test_convolutions_share_their_residues(budget: int, monkeypatch: pytest.Monk
     part = sx.partition(net, sx.Slice(rng.normal(size=36), rng.normal(size=(2, 36)), sx.square("1/16")), "rational")
     assert len(part.faces) > 20
     assert part.affine_piece.tolist() == exact_pieces(part)
-    assert len(Residues(part.program)._steps) < 60
+    assert len(Residues(part.program)._steps) < 30
