@@ -3,6 +3,7 @@
 - `python -m benchmarks`: `splinecam-exact bench` on the workloads in $SPLINECAM_EXACT_DATA/workloads, where that is set
 - `python -m benchmarks.certificates`: certifying and checking
 - `python -m benchmarks.naive`: against splitting every cell by every unit
+- `python -m benchmarks.networks`: VGG, ResNet, a U-Net and others (`benchmarks.architectures`) on small slices
 - `python -m benchmarks.deep`: networks so deep that error bounds wear out
 - `python -m benchmarks.cuda`: CUDA against the CPU
 """
