@@ -22,6 +22,9 @@ from splinecam_exact.nodes import Affine, Max
 FLOAT64, FLOAT32 = 2.0**-53, 2.0**-24
 """Unit roundoffs."""
 
+_SLACK = 32
+"""A reference's rounding errors are no more than so many times those that an enclosure allows for in float64, since it
+does the same sums in any order, and at most 8 operations more for each value; see `rounding_bounds`."""
 _MOST_EXACT = 20_000_000
 """So many multiplications are done exactly, about a second; networks that need more are enclosed in floats."""
 _UNIT = 16
@@ -82,9 +85,12 @@ def verify_import(
         text = f"it has {given.shape[1]} outputs, the network {net.output_size}"
         return ImportCheck(points, math.inf, 0.0, False, text)
     bounds = rounding_bounds(net, at, unit, magnitudes or {})
-    differences, slack = _differences(net, at, given)
+    differences, errors = _differences(net, at, given)
     with np.errstate(invalid="ignore"):
-        bounds = bounds + slack
+        if errors is not None:
+            if _counted(net, magnitudes or {}):
+                bounds = np.minimum(bounds, _SLACK * unit / FLOAT64 * errors[:, np.newaxis])
+            bounds = bounds + errors[:, np.newaxis] + 2.0**-50 * abs(given)
         bad = np.isfinite(bounds) & ~(differences <= bounds)
     compared = np.isfinite(bounds) & np.isfinite(differences)
     largest = float(differences[compared].max(initial=0.0))
@@ -132,20 +138,30 @@ def _points(size: int, count: int, seed: int) -> Floats:
     return found
 
 
-def _differences(net: Network, points: Floats, given: Floats) -> tuple[Floats, Floats]:
-    """The distances of the given outputs from the exact ones, and bounds of the errors of the distances."""
+def _counted(net: Network, magnitudes: Mapping[int, Floats]) -> bool:
+    """Whether the terms that may cancel in the reference are not much larger than those that an enclosure counts."""
+    for number, terms_ in magnitudes.items():
+        node = net.nodes[number - 1]
+        bias = node.bias.floats if isinstance(node, Affine) else None
+        if bias is None or not np.linalg.norm(terms_) <= 16 * np.linalg.norm(bias):
+            return False
+    return True
+
+
+def _differences(net: Network, points: Floats, given: Floats) -> tuple[Floats, Floats | None]:
+    """The distances of the given outputs from the exact ones; where these are enclosed, bounds of the errors too."""
     if _work(net) * len(points) <= _MOST_EXACT or find_spec("torch") is None:
         plain = Network(net.input_size, net.nodes)  # the program made here is not kept
         found = [
             [_distance(v, y) for v, y in zip(row, plain.evaluate(point), strict=True)]
             for row, point in zip(given.tolist(), points, strict=True)
         ]
-        return np.array(found), np.zeros(given.shape)
+        return np.array(found), None
     from splinecam_exact.verify.enclose import enclose
 
     values, errors = enclose(net, points)
     with np.errstate(all="ignore"):
-        return abs(given - values), errors[:, np.newaxis] + 2.0**-50 * (abs(values) + abs(given))
+        return abs(given - values), errors
 
 
 def _work(net: Network) -> int:
