@@ -2,12 +2,12 @@
 
 - `digits.npz`: a classifier of scikit-learn's 8x8 digits, 64-50-50-50-10, inputs in [0, 1] (grey level over 16);
 - `digits_images.npz`: three test images that it gets right, `images` (3, 64), and their `labels` (3,);
-- `digits_cnn.json`: a convolutional classifier of the same digits: convolutions to 4 and 8 channels with max pooling 2x2,
-  a hidden layer of 50;
+- `digits_cnn.json`: a convolutional classifier of the same digits: convolutions to 6 and 16 channels, max pooling 2x2
+  after the first, a hidden layer of 50;
 - `sdf.npz`: the signed distance of a star with a round hole, 2-24-24-24-1, on [-1, 1]^2.
 
-A network's .npz file holds `W0`, `b0`, `W1`, `b1`, ...: float64 arrays, each value one that float32 stores; `W` has shape
-(outputs, inputs), and a ReLU follows each layer but the last.
+An .npz file holds `W0`, `b0`, `W1`, `b1`, ...: float64 arrays, each value one that float32 stores; `W` has shape
+(outputs, inputs), and a ReLU follows each layer but the last. A .json file is what `Network.save` wrote.
 """
 
 from __future__ import annotations
