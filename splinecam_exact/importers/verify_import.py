@@ -27,8 +27,8 @@ _SLACK = 32
 does the same sums in any order, and at most 8 operations more for each value; see `rounding_bounds`."""
 _MOST_EXACT = 20_000_000
 """So many multiplications are done exactly, about a second; networks that need more are enclosed in floats."""
-_UNIT = 16
-"""What a unit counts as, for each value that it reads."""
+_VALUE = 16
+"""What a value counts as, and a member of a maximum."""
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,13 @@ def _differences(net: Network, points: Floats, given: Floats) -> tuple[Floats, F
 
 
 def _work(net: Network) -> int:
-    """About how many multiplications an exact evaluation takes as long as; a unit takes as long as some of them."""
-    found = 0
+    """About how many multiplications an exact evaluation takes as long as; a value takes as long as some of them."""
+    found = _VALUE * sum(net.sizes)
     for node, size in zip(net.nodes, net.sizes[1:], strict=True):
         if isinstance(node, Affine):
             found += sum(size * terms(weight) for weight in node.weights)
-        else:
-            found += _UNIT * (sum(map(len, node.groups)) if isinstance(node, Max) else size)
+        elif isinstance(node, Max):
+            found += _VALUE * sum(map(len, node.groups))
     return found
 
 
