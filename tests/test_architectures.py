@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -104,3 +106,11 @@ def test_maxout_layers_are_max_nodes(nets: dict[str, Network]) -> None:
     net = sx.from_torch(shown.maxout(4, 2, 3), (2,))
     assert [len(node.groups) for node in net.nodes if isinstance(node, Max)] == [4, 4]
     assert {len(group) for node in net.nodes if isinstance(node, Max) for group in node.groups} == {3}
+
+
+def test_exported_files_keep_the_encoding(tmp_path: Path) -> None:
+    module = shown.inr(2, 4, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own
+        torch.export.save(torch.export.export(module, (torch.zeros(1, 2),)), tmp_path / "inr.pt2")
+    assert sx.load(tmp_path / "inr.pt2") == sx.from_torch(module, (2,))
