@@ -17,7 +17,7 @@ from splinecam_exact.importers.tensors import Tensor
 from splinecam_exact.kernel.errors import NetworkError
 
 _HANDLERS: dict[str, Any] = {**aten_pointwise.HANDLERS, **aten_views.HANDLERS, **aten_layers.HANDLERS}
-_MOST_ENTRIES = 1 << 28
+_MOST_ENTRIES = 1 << 26
 _PYTHON = {
     name: getattr(operator, name)
     for name in "add sub mul floordiv mod neg eq ne lt le gt ge truediv getitem".split()  # noqa: SIM905

@@ -118,8 +118,8 @@ def conv_transpose(
     dilation: Any = 1,
 ) -> Any:
     def build(t: Tensor, kernel: Any, shift: Any, d: int) -> Tensor:
-        sizes = (several(v, d) for v in (stride, padding, output_padding, dilation))
-        return g.conv_transpose(t, kernel, shift, *sizes, groups)
+        steps, cut, more, spread = (several(v, d) for v in (stride, padding, output_padding, dilation))
+        return g.conv_transpose(t, kernel, shift, steps, cut, more, spread, groups)
 
     return _convolved(g, input, weight, bias, build)
 
@@ -158,8 +158,8 @@ def batch_norm(
         raise NetworkError(
             "computes statistics of its batch: use a BatchNorm in evaluation mode, with track_running_stats=True"
         )
-    numbers = [None if v is None else as_number(v) for v in (weight, bias)]
-    return g.batch_norm(input, *numbers, as_number(running_mean), as_number(running_var), eps)
+    gamma, beta = (None if v is None else as_number(v) for v in (weight, bias))
+    return g.batch_norm(input, gamma, beta, as_number(running_mean), as_number(running_var), eps)
 
 
 def native_batch_norm(g: Graph, input: Any, weight: Any, bias: Any, mean: Any, var: Any, *rest: Any) -> Any:

@@ -265,7 +265,7 @@ def _chosen(g: Graph, condition: Any, x: Any, other: Any) -> Any:
 
 def merged(g: Graph, x: Any, other: Any, chosen: Any, shape: tuple[int, ...]) -> Any:
     """The entries of x where `chosen` holds, those of the other elsewhere; each is a tensor or constants."""
-    parts = [
+    parts: list[Any] = [
         v.expand(shape).reshape((-1,)) if isinstance(v, Tensor) else np.broadcast_to(as_number(v), shape).reshape(-1)
         for v in (x, other)
     ]
@@ -300,7 +300,7 @@ def piecewise_linear(g: Graph, x: Any, breakpoints: Any, slopes: Any, anchor: An
     t = _tensor(x)
     arrays = [as_number(v) for v in (breakpoints, slopes, anchor)]
     if all(len(a) == 1 for a in arrays):
-        return g.units(t, Piecewise.of(*arrays))
+        return g.units(t, Piecewise.of(arrays[0], arrays[1], arrays[2]))
     t = g.ordered(t)
     column = np.argsort(t.index.reshape(-1)) % t.shape[-1]
     rows = [

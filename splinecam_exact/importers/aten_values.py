@@ -47,9 +47,9 @@ def as_constant(value: object) -> Constant:
     """A number or a constant array, as an array of float64 or mpq, of ints or of bools. Tensors raise NetworkError."""
     if isinstance(value, Tensor | Comparison):
         raise NetworkError("needs a constant where it has values that depend on the input")
-    if isinstance(value, bool | int | np.ndarray):
-        return np.asarray(value, np.bool_ if isinstance(value, bool) else np.int64) if np.isscalar(value) else value
-    return constant(value)
+    if isinstance(value, np.ndarray):
+        return value
+    return np.asarray(value) if isinstance(value, bool | int) else constant(value)
 
 
 def as_number(value: object) -> Constant:
@@ -105,8 +105,8 @@ def several(value: object, count: int) -> tuple[int, ...]:
     return found
 
 
-def dims_of(dim: object) -> Sequence[int] | None:
+def dims_of(dim: Any) -> Sequence[int] | None:
     """The dimensions that a reduction names, None for all."""
     if dim is None or dim == []:
         return None
-    return [dim] if isinstance(dim, int) else list(dim)  # type: ignore[call-overload, no-any-return]
+    return [dim] if isinstance(dim, int) else list(dim)

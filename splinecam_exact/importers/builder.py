@@ -83,7 +83,7 @@ class Builder:
     def selected(self, node: int, index: Ints) -> Tensor:
         """The values at these positions of a node, and 0 where the position is -1, as a node of their own."""
         flat = np.ascontiguousarray(index).reshape(-1)
-        key = node, hashlib.sha256(flat).digest()
+        key = node, hashlib.sha256(flat.data).digest()
         if key not in self._materialized:
             made = Affine((node,), (Selection(flat, self.sizes[node]),), zeros(len(flat)))
             self._materialized[key] = self.add_node(made, flat.shape).node

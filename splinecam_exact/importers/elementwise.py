@@ -250,6 +250,8 @@ def _common(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     try:
         shape = np.broadcast_shapes(*shapes)
     except ValueError:
-        raise NetworkError(f"combines shapes {' and '.join(map(str, filter(None, shapes)))}, which do not fit") from None
+        raise NetworkError(
+            f"combines shapes {' and '.join(map(str, filter(None, shapes)))}, which do not fit"
+        ) from None
     check_size(shape)
     return shape

@@ -150,7 +150,7 @@ class Graph(Elementwise):
         weight: object,
         bias: object,
         stride: Sequence[int],
-        padding: Sequence[int],
+        padding: Sequence[int] | windows.Pairs,
         output_padding: Sequence[int],
         dilation: Sequence[int],
         groups: int = 1,

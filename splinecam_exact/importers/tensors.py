@@ -17,7 +17,7 @@ from splinecam_exact.weights import Ints
 Constant = np.ndarray[Any, Any]
 """Exact numbers in any shape: float64, each the dyadic rational it stores, or objects, each an mpq."""
 
-MAX_VALUES = 1 << 26
+MAX_VALUES = 1 << 24
 """No node or tensor may have more values, so that no file can ask for a huge allocation."""
 
 _FLOAT64_INTS = 1 << 53
@@ -105,7 +105,8 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """The sizes of the dimensions."""
-        return self.index.shape
+        shape: tuple[int, ...] = self.index.shape
+        return shape
 
     @property
     def rank(self) -> int:
