@@ -153,6 +153,14 @@ class Convolution:
             found = joined.reshape(found.shape[0] * axis.shape[0], found.shape[1] * axis.shape[1])
         return found
 
+    def reads(self, first: int) -> Ints:
+        """(groups, output places, terms): the values that the terms read, numbered from `first` on; -1 is outside."""
+        places = math.prod(self.image[1:])
+        channels = np.arange(self.image[0]).reshape(self.groups, 1, -1, 1) * places
+        taps = self.taps[np.newaxis, :, np.newaxis]
+        found: Ints = np.where(taps < 0, -1, first + channels + taps)
+        return found.reshape(self.groups, len(self.taps), -1)
+
     @cached_property
     def overlap(self) -> int:
         """No input is read by more than so many output places."""

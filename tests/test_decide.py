@@ -264,9 +264,9 @@ def network_of(widths: Sequence[int], seed: int, scale: int = 0) -> Program:
     """A random ReLU network; with `scale`, the weights of different rows differ by up to 2^scale."""
     random = np.random.default_rng(seed)
     layers = []
-    for rows, columns in zip(widths[1:], widths, strict=False):
-        weights = random.normal(size=(rows, columns)) / columns**0.5
-        powers = 2.0 ** random.integers(-scale // 2, scale // 2 + 1, (rows, 1))
+    for outputs, columns in zip(widths[1:], widths, strict=False):
+        weights = random.normal(size=(outputs, columns)) / columns**0.5
+        powers = 2.0 ** random.integers(-scale // 2, scale // 2 + 1, (outputs, 1))
         layers.append((weights * powers, random.normal(size=rows) / 3))
     return Network.from_layers(layers).program()
 

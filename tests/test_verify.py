@@ -31,9 +31,9 @@ from planted import exact_form  # noqa: E402
 from splinecam_exact.verify import engine as engine_module  # noqa: E402
 from splinecam_exact.verify import refresh as refresh_module  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
+from splinecam_exact.verify.operators import Dense  # noqa: E402
 from splinecam_exact.verify.refresh import _meeting, direction_of, refresh  # noqa: E402
 from splinecam_exact.verify.rigor import norms, spectral_norm  # noqa: E402
-from splinecam_exact.verify.operators import Dense  # noqa: E402
 from splinecam_exact.verify.steps import Bent, Field, Linear  # noqa: E402
 
 CPU = torch.device("cpu")

@@ -7,5 +7,6 @@ The proof is in `proofs/decide.md`.
 
 from splinecam_exact.decide.decider import Decider, Enclosure, Signs, Stages
 from splinecam_exact.decide.maps import RELATIVE, Maps
+from splinecam_exact.decide.rows import Windows
 
-__all__ = ["RELATIVE", "Decider", "Enclosure", "Maps", "Signs", "Stages"]
+__all__ = ["RELATIVE", "Decider", "Enclosure", "Maps", "Signs", "Stages", "Windows"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from splinecam_exact.decide.digits import Ints
 from splinecam_exact.decide.evaluate import Form, evaluate
 from splinecam_exact.decide.maps import FEW, Maps, affine_maps
 from splinecam_exact.decide.plan import Plan, Precision
+from splinecam_exact.decide.rows import Windows
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.program import PieceUnit, Program, Progress
 from splinecam_exact.kernel.rational import Point
@@ -61,6 +62,7 @@ class Decider:
     `compare` has named. A cell is given by its pattern. As much of it is enough, and only that is looked at, as the
     units hold that the cut's sources depend on.
 
+    `windows` says which of the program's steps are convolutions, which would else be found out from equal coefficients.
     `progress` is called now and then; it may raise. `digits` are the digits per value that the wide stage keeps, one
     try after another; by default they are chosen for each call, none for networks that are not deep enough to gain from
     it.
@@ -81,10 +83,11 @@ class Decider:
         *,
         progress: Progress | None = None,
         digits: Sequence[int] | None = None,
+        windows: Mapping[int, Windows] | None = None,
     ) -> None:
         if program.inputs != 2:
             raise InputError(f"the program has {program.inputs} inputs, not 2: put a slice in front")
-        self._plan = Plan(program)
+        self._plan = Plan(program, windows)
         self._progress = progress
         self._digits = digits
         cuts = [

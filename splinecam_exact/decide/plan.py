@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import mul
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from gmpy2 import mpz
 
 from splinecam_exact.decide.digits import Ints
-from splinecam_exact.decide.rows import RowGroup, SharedRows, row_groups
+from splinecam_exact.decide.rows import RowGroup, SharedRows, Windows, row_groups
 from splinecam_exact.decide.sliced import EXACT, Units, choices
 from splinecam_exact.kernel.program import Program, RowStep, UnitStep
 
@@ -36,12 +36,15 @@ class Plan:
     of a pattern it depends on, and `sizes` bounds |a| + |b| + |c| of its integer form on any cell.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, windows: Mapping[int, Windows] | None = None) -> None:
+        """`windows` says of some of the program's steps that they are convolutions."""
         self.program = program
+        windows = windows or {}
         self.firsts: Ints = np.array([0, *(step.first for step in program.steps)], np.int64)
         self.counts: list[int] = np.diff([*self.firsts, len(program.denominator)]).tolist()
         self.operations: list[Operation] = [
-            row_groups(step) if isinstance(step, RowStep) else Units(step) for step in program.steps
+            row_groups(step, windows.get(k)) if isinstance(step, RowStep) else Units(step)
+            for k, step in enumerate(program.steps)
         ]
         self.bits = max(bits for bits in range(2, 27) if self._fits(bits))
         self.last_read = [0] * len(self.counts)

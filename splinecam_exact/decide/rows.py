@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from gmpy2 import mpz
 
 from splinecam_exact.decide.digits import Floats, Ints, split, to_digits
 from splinecam_exact.decide.sliced import CACHED, Block, Index, Pick, trimmed
+from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.program import RowStep
 
 MERGED = 1 << 20
@@ -133,17 +135,18 @@ class RowGroup:
 class SharedRows(RowGroup):
     """Rows that have the same coefficients at several places, as those of a convolution.
 
-    Row `rows[p, c]` has coefficients number c over the values `numbers[p]`.
+    Row `rows[p, c]` has coefficients number c over the values `numbers[p]`; where a number is -1, its term is left out.
     """
 
     def __init__(self, rows: Ints, numbers: Ints, coefs: Sequence[Sequence[mpz]], constants: list[mpz]) -> None:
         places, terms = numbers.shape
-        first = int(numbers.min())
+        first = int(numbers[numbers >= 0].min())
         inputs = range(first, int(numbers.max()) + 1)
         entries = [{k: w for k, w in enumerate(row) if w} for row in coefs]
         super().__init__(slice(0, 0), inputs, entries, constants)
         self.rows = self.numbers = rows.reshape(-1)
-        self.places = numbers - first
+        self.places = np.maximum(numbers - first, 0)
+        self._left_out = numbers < 0 if (numbers < 0).any() else None
         self.products = places * terms * len(coefs)
         self._sums = [sum(map(abs, row), mpz(0)) for row in coefs]
         channels = len(coefs)
@@ -182,7 +185,10 @@ class SharedRows(RowGroup):
         for cell in range(cells):
             for start in range(0, places, size):
                 some = slice(start, start + size)
-                windows = x.data[cell][:, :, self.places[some]].transpose(2, 0, 1, 3)
+                windows = x.data[cell][:, :, self.places[some]]
+                if self._left_out is not None:
+                    windows[:, :, self._left_out[some]] = 0
+                windows = windows.transpose(2, 0, 1, 3)
                 part = np.zeros((len(windows), 3, room, channels))
                 flat = windows.reshape(3 * len(windows), digits * terms)
                 self._carry(Block(windows, x.low), low, part, flat, self.weights, some)
@@ -197,16 +203,48 @@ class SharedRows(RowGroup):
         for start in range(0, len(rows), size):
             place, channel = np.divmod(rows[start : start + size], self._shape[1])
             owner = cells[start : start + size, np.newaxis]
-            windows = x.data[owner, :, :, self.places[place]].transpose(0, 2, 3, 1)
+            windows = x.data[owner, :, :, self.places[place]]
+            if self._left_out is not None:
+                windows[self._left_out[place]] = 0
+            windows = windows.transpose(0, 2, 3, 1)
             flat = windows.reshape(len(place), 3, digits * terms)
             at = place[:, np.newaxis], channel[:, np.newaxis]
             self._carry(Block(windows, x.low), low, found[start : start + size], flat, self.weights[channel], at)
         return trimmed(found)
 
 
-def row_groups(step: RowStep) -> list[RowGroup]:
+class Windows(NamedTuple):
+    """What is known of a step beforehand: its rows are those of a convolution, channel after channel.
+
+    `numbers` (groups, places, terms) are the values that each place's terms read, -1 for none.
+    """
+
+    numbers: Ints
+
+
+def row_groups(step: RowStep, windows: Windows | None = None) -> list[RowGroup]:
     """The rows of a step as few products of matrices."""
-    return shared_rows(step) or merged_rows(step)
+    return (windows and convolution_rows(step, windows)) or shared_rows(step) or merged_rows(step)
+
+
+def convolution_rows(step: RowStep, windows: Windows) -> list[RowGroup]:
+    """The rows of a convolution; none, if no place has all terms."""
+    groups, places, _ = windows.numbers.shape
+    whole = np.flatnonzero((windows.numbers >= 0).all((0, 2)))
+    if not len(whole):
+        return []
+    rows = [(js, ws, c) for js, matrix, offsets in step.blocks for ws, c in zip(matrix, offsets, strict=True)]
+    channels = len(rows) // (groups * places)
+    found: list[RowGroup] = []
+    for group, numbers in enumerate(windows.numbers):
+        first = group * channels * places
+        order = first + np.arange(channels) * places + np.arange(places)[:, np.newaxis]
+        chosen = [rows[k] for k in order[whole[0]].tolist()]
+        if any(list(js) != numbers[whole[0]].tolist() for js, _, _ in chosen):
+            raise InputError("a convolution reads other values than its program says")
+        coefs = [ws for _, ws, _ in chosen]
+        found.append(SharedRows(order, numbers, coefs, [rows[k][2] for k in order.ravel().tolist()]))
+    return found
 
 
 def shared_rows(step: RowStep) -> list[RowGroup]:

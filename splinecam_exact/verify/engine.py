@@ -17,15 +17,16 @@ from splinecam_exact.fast.propose import propose
 from splinecam_exact.kernel.errors import Undecided
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.network import Network
-from splinecam_exact.verify.accuracy import SLIGHT, Accuracy, placed, refined
+from splinecam_exact.verify.accuracy import Accuracy, placed, refined
 from splinecam_exact.verify.checks import sound, wrong
-from splinecam_exact.verify.history import Ints, Layer, MaxLayer
+from splinecam_exact.verify.history import Ints, Layer
 from splinecam_exact.verify.live import Liveness
 from splinecam_exact.verify.maxima import Contest, contest, largest_values
 from splinecam_exact.verify.mend import mend
+from splinecam_exact.verify.records import record, record_maxima
 from splinecam_exact.verify.refresh import refresh
-from splinecam_exact.verify.rigor import UNIT, chunk
-from splinecam_exact.verify.slopes import Slopes
+from splinecam_exact.verify.rigor import UNIT
+from splinecam_exact.verify.signs import sharpened, signs
 from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
 from splinecam_exact.verify.unsure import Unsure, corners_of, of_cuts
@@ -171,15 +172,15 @@ class Engine(State):
             raise RuntimeError("bounds are worn out as soon as they are new")
         new, positive, doubtful, bad, accuracy = found
         cuts = step.places * field.width
-        record = self._record(new, positive[:, :cuts], field.width, step.states)
+        remembered = record(self.mesh, new, positive[:, :cuts], field.width, step.states)
         self._extend(step, field, new, needed, bad)
         self._define(new, bad, self.tensor(np.arange(cuts) + self.cuts))
-        signs, mesh = positive[:, :cuts].cpu().numpy(), self.mesh
+        above, mesh = positive[:, :cuts].cpu().numpy(), self.mesh
 
         def unsure(faces: Ints) -> Unsure:
-            return of_cuts(signs, doubtful.cpu().numpy(), *corners_of(mesh, faces), step.places)
+            return of_cuts(above, doubtful.cpu().numpy(), *corners_of(mesh, faces), step.places)
 
-        self._settle(depth, new, record, bad, accuracy, unsure)
+        self._settle(depth, new, remembered, bad, accuracy, unsure)
 
     def _compare(self, step: Largest, field: Field, depth: int) -> None:
         """Cut by a layer of Max groups."""
@@ -192,7 +193,7 @@ class Engine(State):
         who, new, accuracy = found
         node = step.sources[0] - (len(self.values.steps) - len(self.exactly.net.nodes))
         cuts = self.exactly.compare(node, who.pairs.cpu().numpy())
-        record = self._record_maxima(new, who, step)
+        remembered = record_maxima(self.mesh, new, who, step)
         self.values.extend(*self._between(new))
         self._define(new, who.bad, self.tensor(cuts))
         mesh, kind = self.mesh, np.min_scalar_type(step.states - 1)
@@ -203,10 +204,10 @@ class Engine(State):
             open_ = np.logical_or.reduceat(who.doubtful.cpu().numpy()[corners], starts[:-1])
             return Unsure((states == 0) | open_, states)
 
-        self._settle(depth, new, record, who.bad, accuracy, unsure)
+        self._settle(depth, new, remembered, who.bad, accuracy, unsure)
 
     def _contest(self, step: Largest, field: Field, worn: bool) -> tuple[Contest, Refinement, Accuracy] | None:
-        """Who is largest where, and what that cuts. None, if the bounds may be `worn` out, where they leave much open."""
+        """Who is largest where, and what that cuts; None, if the bounds may be `worn` out, where that is so."""
         decided = self.claims, self.wide, self.exact
         worn = worn and self._worn(field)
         who, wide, exact = contest(self, step, step.sources[0], field, HOPELESS)
@@ -246,9 +247,10 @@ class Engine(State):
         decided = self.claims, self.wide, self.exact
         heights = step.heights(field.value)
         errors, steepness = step.cut_bounds(field)
-        positive, doubtful = self._signs(heights, errors, steepness)
+        positive, doubtful = signs(self, heights, errors, steepness)
+        self.claims += heights.numel() * self.certified
         if len(doubtful) * HOPELESS <= positive.numel():
-            doubtful = self._sharpened(step, field, heights, errors, doubtful)
+            doubtful = sharpened(self, step, field, heights, errors, doubtful)
         worn = worn and self.certified and self._worn(field)
         hopeless = len(doubtful) * HOPELESS > positive.numel()
         if worn and (hopeless or len(doubtful[:, 0].unique()) * OPEN > len(heights)):
@@ -324,33 +326,6 @@ class Engine(State):
                 raise
             return None
 
-    def _signs(self, heights: Tensor, errors: Tensor, steepness: Tensor) -> tuple[Tensor, Tensor]:
-        """The signs of the cuts at the vertices, padded for `sign_changes`, and which (vertex, cut) are doubtful."""
-        rows, cuts = heights.shape
-        positive = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=self.device)
-        doubtful = [torch.empty((0, 2), dtype=torch.int64, device=self.device)]
-        size = chunk(heights, cuts)
-        for low in range(0, rows, size):
-            part = heights[low : low + size]
-            positive[low : low + size, :cuts] = part >= 0
-            if self.certified:
-                distance = self.accuracy.ball[low : low + size].unsqueeze(1) * SLIGHT
-                sure = part.abs() > torch.addcmul(errors, distance, steepness)
-                if not bool(sure.all()):
-                    doubtful.append(torch.nonzero(~sure) + torch.tensor([low, 0], device=self.device))
-        if self.certified:
-            self.claims += heights.numel()
-        return positive, torch.cat(doubtful)
-
-    def _sharpened(self, step: Bent, field: Field, heights: Tensor, errors: Tensor, doubtful: Tensor) -> Tensor:
-        """Those of the doubtful signs that are so with the slopes of the faces there, too."""
-        if not len(doubtful):
-            return doubtful
-        vertices, cuts = doubtful.unbind(1)
-        steep = Slopes(self.mesh, field).at(vertices, step.breakpoint(cuts)[0])
-        reach = errors[cuts] + self.accuracy.ball[vertices] * SLIGHT * steep
-        return doubtful[~(heights[vertices, cuts].abs() > reach)]
-
     def _resolve(self, positive: Tensor, doubtful: Tensor, hopeless: bool) -> Tensor:
         """Decide doubtful signs exactly. Returns the faces with a corner where a sign is 0, or was wrong."""
         bad = torch.zeros(self.mesh.faces, dtype=torch.bool, device=self.device)
@@ -362,12 +337,12 @@ class Engine(State):
         pairs = doubtful.cpu().numpy()
         vertices = pairs[:, 0]
         faces = self.some_face()[vertices]
-        signs, stages = self.exactly.signs(pairs[:, 1] + self.cuts, vertices, faces, self.history.patterns)
+        found, stages = self.exactly.signs(pairs[:, 1] + self.cuts, vertices, faces, self.history.patterns)
         self.wide += stages.wide
         self.exact += stages.exact
         claimed = positive[doubtful[:, 0], doubtful[:, 1]].cpu().numpy()
         failed = np.zeros(len(self.mesh.x), bool)
-        failed[vertices[(signs == 0) | ((signs > 0) != claimed)]] = True
+        failed[vertices[(found == 0) | ((found > 0) != claimed)]] = True
         bad[self.mesh.face()[self.tensor(failed)[self.mesh.origin]]] = True
         return bad
 
@@ -416,57 +391,6 @@ class Engine(State):
         met = torch.stack([lines[new.a], lines[new.b]], dim=1)
         self.exactly.add_lines(cuts[new.chord_cut].cpu().numpy())
         self.exactly.lines = np.concatenate([self.exactly.lines, at_edge.cpu().numpy(), met.cpu().numpy()])
-
-    def _record(self, new: Refinement, positive: Tensor, units: int, states: int) -> Layer:
-        """What history remembers of a layer of so many units."""
-        above = positive[self.mesh.origin[self.mesh.start[:-1]]].cpu().numpy()
-        parent, root, left, right, cut = segments(self.mesh, new)
-        nothing = np.empty((0, units), np.min_scalar_type(states - 1))
-        return Layer(units, parent, root, above, left, right, cut, np.full(new.mesh.faces, -1), nothing)
-
-    def _record_maxima(self, new: Refinement, who: Contest, step: Largest) -> MaxLayer:
-        """What history remembers of a layer of Max groups."""
-        kind = np.min_scalar_type(step.states - 1)
-        corner = self.mesh.origin[self.mesh.start[:-1]]
-        above = who.masks[corner][:, who.contested].cpu().numpy().astype(kind)
-        parent, root, left, right, cut = segments(self.mesh, new)
-        nothing = np.empty((0, who.masks.shape[1]), kind)
-        sides = (step.bit(k).cpu().numpy().astype(kind) for k in (who.first, who.second))
-        return MaxLayer(
-            who.masks.shape[1],
-            parent,
-            root,
-            above,
-            left,
-            right,
-            cut,
-            np.full(new.mesh.faces, -1),
-            nothing,
-            largest=who.states.cpu().numpy().astype(kind),
-            contested=who.contested.cpu().numpy(),
-            column=who.column.cpu().numpy(),
-            states_left=next(sides),
-            states_right=next(sides),
-        )
-
-
-def segments(old: Mesh, new: Refinement) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """The parent of each new face, the new face at the first corner of each old one, and the segments of chords.
-
-    These are (face on the left, face on the right, cut).
-    """
-    fine = new.mesh
-    face = fine.face()
-    first = torch.zeros(len(old.origin), dtype=torch.bool, device=face.device)
-    first[old.start[:-1]] = True
-    begins = (new.old >= 0) & first[new.old] & (fine.origin == old.origin[new.old])
-    root = torch.full_like(old.start[:-1], -1)
-    root[new.parent[face[begins]]] = face[begins]
-    forward = torch.nonzero(new.forward).squeeze(1)
-    cut = new.chord_cut[(fine.line[forward] - new.lines).clamp(min=0)]
-    found = (new.parent, root, face[forward], face[fine.twin[forward]], cut)
-    parent, root, left, right, cut = (t.cpu().numpy() for t in found)
-    return parent, root, left, right, cut
 
 
 def consistent(mesh: Mesh, new: Refinement) -> bool:

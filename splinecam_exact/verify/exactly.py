@@ -9,12 +9,14 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from splinecam_exact.decide import Decider, Enclosure, Signs, Stages
+from splinecam_exact.decide import Decider, Enclosure, Signs, Stages, Windows
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.kernel.dcel import Line, line_through, meet
 from splinecam_exact.kernel.program import Program, Progress
 from splinecam_exact.kernel.rational import Point, homogeneous, primitive
 from splinecam_exact.network import Network
+from splinecam_exact.nodes import Affine
+from splinecam_exact.weights import Convolution
 
 Ints = NDArray[np.int64]
 
@@ -66,7 +68,20 @@ class Exactly:
     @cached_property
     def decider(self) -> Decider:
         """Exact signs and forms, made ready when they are needed."""
-        return Decider(self.program, progress=self._tell)
+        return Decider(self.program, progress=self._tell, windows=self._windows())
+
+    def _windows(self) -> dict[int, Windows]:
+        """The convolutions among the program's steps."""
+        found = {}
+        for number, node in enumerate(self.net.nodes, 1):
+            if isinstance(node, Affine) and len(node.weights) == 1 and isinstance(node.weights[0], Convolution):
+                first = self.first_value(node.sources[0])
+                found[self._step(number)] = Windows(node.weights[0].reads(first))
+        return found
+
+    def _step(self, node: int) -> int:
+        """The program's step that a node is; -1 where it is the program's inputs."""
+        return node if isinstance(self.dom, Slice) else node - 1
 
     def _tell(self, what: str, done: int, total: int) -> None:
         if self.progress:
@@ -80,7 +95,7 @@ class Exactly:
 
     def first_value(self, node: int) -> int:
         """The program's number of a node's first value; node 0 is the network's input."""
-        step = node if isinstance(self.dom, Slice) else node - 1
+        step = self._step(node)
         return self.program.steps[step].first if step >= 0 else 0
 
     def _cuts(self, cuts: Ints) -> Ints:

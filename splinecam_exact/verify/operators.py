@@ -20,6 +20,9 @@ from splinecam_exact.rounding import nearest
 from splinecam_exact.verify.rigor import SAFE, TINY, norms, spectral_norm, transform_norm
 from splinecam_exact.weights import Convolution, Selection, Weight
 
+SMALLEST = 2.0**-900
+"""Products of weights that are larger than this are rounded with relative accuracy."""
+
 
 class Operator(Protocol):
     """A linear map: see the module."""
@@ -163,16 +166,20 @@ def operator(weight: Weight, device: torch.device) -> Operator:
 
 
 def scaled(weight: Weight, factors: Tensor) -> Operator | None:
-    """A weight followed by a factor for each output, rounded once more; None where that has no such form."""
-    device = factors.device
-    if isinstance(weight, Convolution):
-        channels = factors.reshape(weight.channels, -1)
-        if not torch.equal(channels, channels[:, :1].expand_as(channels)):
-            return None
-        return Convolved(weight, floats(weight.kernel, device) * channels[:, :1])
-    if isinstance(weight, Selection) or len(weight.shape) == 1:
+    """A weight followed by an exact factor for each output, rounded once; None where that has no such form.
+
+    Nor has it where a product other than 0 is so small that it is not rounded to relative accuracy.
+    """
+    array = weight.kernel if isinstance(weight, Convolution) else weight
+    if isinstance(array, Selection) or len(array.shape) == 1 or array.floats is None:
         return None
-    return Dense(floats(weight, device) * factors.unsqueeze(1))
+    rows, flat = factors.reshape(array.shape[0], -1), floats(array, factors.device)
+    if not torch.equal(rows, rows[:, :1].expand_as(rows)):
+        return None
+    product = flat * rows[:, :1]
+    if not bool(((product.abs() > SMALLEST) | (flat == 0) | (rows[:, :1] == 0)).all()):
+        return None
+    return Convolved(weight, product) if isinstance(weight, Convolution) else Dense(product)
 
 
 def floats(array: ExactArray, device: torch.device) -> Tensor:

@@ -111,10 +111,10 @@ def transform_norm(kernel: Tensor, window: Sequence[int], known: float) -> float
 
 
 def _below(gram: Tensor, bound: float) -> bool:
-    """Whether a Hermitian matrix has no eigenvalue above a bound: the difference has a Cholesky factor, but for rounding.
+    """Whether a Hermitian matrix has no larger eigenvalue, but for rounding: bound - gram has a Cholesky factor.
 
-    What is rounded is below gamma(n + 1) times the trace (Higham, 2002, theorem 10.3), with complex numbers a few times
-    that.
+    That is of a matrix whose distance to the difference is below gamma(n + 1) times the trace (Higham, 2002, theorem
+    10.3), with complex numbers a few times that.
     """
     shifted = -gram
     shifted.diagonal().add_(bound)

@@ -261,6 +261,8 @@ def _scaled(net: Network, node: Affine, shift: int, device: torch.device) -> Lin
         return None
     if not isinstance(before, Affine) or len(before.weights) != 1:
         return None
+    if weight.floats is None or before.bias.floats is None:
+        return None  # what rounds to 0 may be multiplied by something large
     factors = floats(weight, device)
     both = scaled(before.weights[0], factors)
     if both is None:
