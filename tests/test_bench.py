@@ -261,7 +261,7 @@ def test_whatever_becomes_of_the_process_is_reported(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--workloads", "three"), "no workload 'three'; there are digits, sdf"),
+        (("--workloads", "three"), "no workload 'three'; there are digits, digits_cnn, sdf"),
         (("--data", "missing"), "missing: there is no .npz file"),
         (("--modes", "float32"), "invalid choice"),
     ],

@@ -267,7 +267,7 @@ def network_of(widths: Sequence[int], seed: int, scale: int = 0) -> Program:
     for outputs, columns in zip(widths[1:], widths, strict=False):
         weights = random.normal(size=(outputs, columns)) / columns**0.5
         powers = 2.0 ** random.integers(-scale // 2, scale // 2 + 1, (outputs, 1))
-        layers.append((weights * powers, random.normal(size=rows) / 3))
+        layers.append((weights * powers, random.normal(size=outputs) / 3))
     return Network.from_layers(layers).program()
 
 

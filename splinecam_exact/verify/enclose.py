@@ -27,7 +27,7 @@ def enclose(net: Network, points: Floats) -> tuple[Floats, Floats]:
     points = np.asarray(points, np.float64)
     if points.ndim != 2 or points.shape[1] != net.input_size or not np.isfinite(points).all():
         raise InputError(f"points must be finite and of shape (n, {net.input_size}), not {points.shape}")
-    steps = compiled(net, None, torch.device("cpu"))
+    steps = compiled(net, None, torch.device("cpu"), close=False)
     last = {source: number for number, step in enumerate(steps, 1) for source in step.sources}
     found, errors = np.empty((len(points), net.output_size)), np.empty(len(points))
     for k, point in enumerate(torch.from_numpy(points)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from hashlib import sha256
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,10 @@ from splinecam_exact.weights import Convolution, Selection, Weight
 
 SMALLEST = 2.0**-900
 """Products of weights that are larger than this are rounded with relative accuracy."""
+
+REMEMBERED = 256
+"""So many norms of convolutions are remembered, for the next partition of the same network."""
+_NORMS: dict[bytes, float] = {}
 
 
 class Operator(Protocol):
@@ -97,11 +102,11 @@ class Convolved:
     """A `Convolution`, whose kernel is given as floats: windows are gathered and multiplied by the kernel's matrix.
 
     `norm` is the smaller of two bounds: the product of the norms of both steps, where gathering repeats each value at
-    most `overlap` times; and the largest norm of the kernel's Fourier transform.
+    most `overlap` times; and, if it shall be `close`, the largest norm of the kernel's Fourier transform.
     """
 
-    def __init__(self, convolution: Convolution, flat: Tensor) -> None:
-        self.shape = convolution
+    def __init__(self, convolution: Convolution, flat: Tensor, close: bool) -> None:
+        self.shape, self.close = convolution, close
         groups = convolution.groups
         self.kernel = flat.reshape(groups, convolution.channels // groups, flat.shape[1])
         self.rows = norms(flat).repeat_interleave(math.prod(convolution.output))
@@ -126,9 +131,14 @@ class Convolved:
         groups, channels, _ = self.kernel.shape
         flat = self.kernel.flatten(0, 1)
         single = float(norms(flat).max()) if channels == 1 else max(spectral_norm(part) for part in self.kernel)
-        if groups > 1 or self.shape.overlap == 1:
+        if groups > 1 or self.shape.overlap == 1 or not self.close:
             return single * repeats
-        return min(single * repeats, transform_norm(flat, self.shape.window, single * repeats))
+        key = sha256(f"{flat.shape} {self.shape.window} {repeats}".encode() + flat.cpu().numpy().tobytes()).digest()
+        if key not in _NORMS:
+            if len(_NORMS) >= REMEMBERED:
+                _NORMS.clear()
+            _NORMS[key] = transform_norm(flat, self.shape.window, single * repeats)
+        return _NORMS[key]
 
     @cached_property
     def sum(self) -> float:
@@ -155,17 +165,17 @@ class Convolved:
         return torch.add(y, found.permute(2, 0, 1, 3).reshape(count, -1), out=out)
 
 
-def operator(weight: Weight, device: torch.device) -> Operator:
-    """A weight in float64."""
+def operator(weight: Weight, device: torch.device, close: bool) -> Operator:
+    """A weight in float64; the norms of convolutions take seconds if they shall be `close`."""
     if isinstance(weight, Selection):
         return Selected(weight, device)
     if isinstance(weight, Convolution):
-        return Convolved(weight, floats(weight.kernel, device))
+        return Convolved(weight, floats(weight.kernel, device), close)
     array = floats(weight, device)
     return Dense(array) if array.dim() == 2 else Diagonal(array)
 
 
-def scaled(weight: Weight, factors: Tensor) -> Operator | None:
+def scaled(weight: Weight, factors: Tensor, close: bool) -> Operator | None:
     """A weight followed by an exact factor for each output, rounded once; None where that has no such form.
 
     Nor has it where a product other than 0 is so small that it is not rounded to relative accuracy.
@@ -179,7 +189,7 @@ def scaled(weight: Weight, factors: Tensor) -> Operator | None:
     product = flat * rows[:, :1]
     if not bool(((product.abs() > SMALLEST) | (flat == 0) | (rows[:, :1] == 0)).all()):
         return None
-    return Convolved(weight, product) if isinstance(weight, Convolution) else Dense(product)
+    return Convolved(weight, product, close) if isinstance(weight, Convolution) else Dense(product)
 
 
 def floats(array: ExactArray, device: torch.device) -> Tensor:

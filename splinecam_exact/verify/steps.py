@@ -217,7 +217,7 @@ class Largest:
 Step = Linear | Bent | Largest
 
 
-def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device) -> list[Step]:
+def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device, close: bool = True) -> list[Step]:
     """The nodes of a network, node 1 first; on a slice, the slice's affine map is put before them.
 
     Node 0 is the point in slice coordinates; with a slice, the network's own nodes are numbered from 1 on after it. So
@@ -237,7 +237,7 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device) ->
         shift = 0
     for node in net.nodes:
         if isinstance(node, Affine):
-            steps.append(_scaled(net, node, shift, device) or _linear(node, shift, device))
+            steps.append(_scaled(net, node, shift, device, close) or _linear(node, shift, device, close))
         elif isinstance(node, Piecewise):
             arrays = (node.breakpoints, node.slopes, node.anchor)
             breakpoints, slopes, anchor = (floats(a, device) for a in arrays)
@@ -248,12 +248,12 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device) ->
     return steps
 
 
-def _linear(node: Affine, shift: int, device: torch.device) -> Linear:
-    weights = [operator(w, device) for w in node.weights]
+def _linear(node: Affine, shift: int, device: torch.device, close: bool) -> Linear:
+    weights = [operator(w, device, close) for w in node.weights]
     return Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device))
 
 
-def _scaled(net: Network, node: Affine, shift: int, device: torch.device) -> Linear | None:
+def _scaled(net: Network, node: Affine, shift: int, device: torch.device, close: bool) -> Linear | None:
     """A node that scales the outputs of another affine node, as BatchNorm does, in one step with that; else None."""
     (weight, *others), (source, *_) = node.weights, node.sources
     before = net.nodes[source - 1] if source else None
@@ -264,7 +264,7 @@ def _scaled(net: Network, node: Affine, shift: int, device: torch.device) -> Lin
     if weight.floats is None or before.bias.floats is None:
         return None  # what rounds to 0 may be multiplied by something large
     factors = floats(weight, device)
-    both = scaled(before.weights[0], factors)
+    both = scaled(before.weights[0], factors, close)
     if both is None:
         return None
     moved, bias = factors * floats(before.bias, device), floats(node.bias, device)
