@@ -21,7 +21,7 @@ GATHERED = 1 << 22
 """How many digits of the windows of a convolution are gathered at a time."""
 
 FEW_TERMS = 8
-"""Rows of at most so many terms are compared by their coefficients, longer ones by whether they are one object."""
+"""Rows of at most so many terms are taken together, term by term."""
 
 SHARING = 8
 """Rows are taken together as those of a convolution where on average so many share their coefficients or inputs."""
@@ -213,6 +213,60 @@ class SharedRows(RowGroup):
         return trimmed(found)
 
 
+class ThinRows(RowGroup):
+    """Rows of few terms each: the products of one term after another, for all rows together."""
+
+    def __init__(self, numbers: Sequence[Sequence[int]], coefs: Sequence[Sequence[mpz]], constants: list[mpz]) -> None:
+        most = max(map(len, numbers))
+        padded = [[*js, *[js[0]] * (most - len(js))] for js in numbers]
+        self._numbers = np.array(padded, np.int64)
+        first = int(self._numbers.min())
+        inputs = range(first, int(self._numbers.max()) + 1)
+        entries = [dict(enumerate(ws)) for ws in coefs]
+        super().__init__(slice(0, len(coefs)), inputs, entries, constants)
+        self.places = self._numbers - first
+        self.products = self.places.size
+
+    def cut(self, bits: int, firsts: Ints) -> None:
+        """Cut the integers into digits; only now is there something to multiply."""
+        self.pick = Pick(self.inputs, firsts)
+        self._cut(bits, {k: k for k in range(self.places.shape[1])})
+        # the lowest digits first, (slices, terms, rows)
+        digits = self.weights.reshape(len(self.weights), self.slices, -1)[:, ::-1]
+        self._digits = np.ascontiguousarray(digits.transpose(1, 2, 0))
+
+    def __call__(self, x: Block, low: int) -> Floats:
+        """The rows' digits from position `low` on, shape (cells, 3, digits, rows)."""
+        found = np.zeros((len(x.data), 3, self._room(x, low), len(self.places)))
+        size = max(1, CACHED // len(self.places))
+        for start in range(0, len(found), size):
+            some = slice(start, start + size)
+            self._sum(x.data[some][..., self.places], x, low, found[some], self._digits, slice(None))
+        return trimmed(found)
+
+    def some(self, x: Block, low: int, cells: Ints, rows: Ints) -> Floats:
+        """The digits of one row on one cell each, shape (len(rows), 3, digits, 1)."""
+        found = np.zeros((1, 3, self._room(x, low), len(rows)))
+        terms = x.data[cells[:, np.newaxis], :, :, self.places[rows]].transpose(2, 3, 0, 1)
+        self._sum(terms[np.newaxis], x, low, found, self._digits[:, :, rows], rows)
+        return trimmed(found[0].transpose(2, 0, 1)[..., np.newaxis])
+
+    def _sum(self, terms: Floats, x: Block, low: int, found: Floats, weights: Floats, rows: Index) -> None:
+        """Fill `found` from the terms' digits, (cells, 3, digits, rows, terms)."""
+        carry = np.zeros((len(found), 3, found.shape[3]))
+        for p in range(low, low + found.shape[2]):
+            for i, digit in enumerate(weights):
+                j = p - x.low - self.low - i
+                if 0 <= j < terms.shape[2]:
+                    for k, factors in enumerate(digit):
+                        carry += terms[:, :, j, :, k] * factors
+            if p < len(self.constants):
+                carry[:, 2] += self.constants[p][rows]
+            elif p > self._top(x) and not carry.any():
+                return
+            carry = split(carry, found[:, :, p - low], self.digit_bits)
+
+
 class Windows(NamedTuple):
     """What is known of a step beforehand: its rows are those of a convolution, channel after channel.
 
@@ -224,7 +278,16 @@ class Windows(NamedTuple):
 
 def row_groups(step: RowStep, windows: Windows | None = None) -> list[RowGroup]:
     """The rows of a step as few products of matrices."""
-    return (windows and convolution_rows(step, windows)) or shared_rows(step) or merged_rows(step)
+    return (windows and convolution_rows(step, windows)) or thin_rows(step) or shared_rows(step) or merged_rows(step)
+
+
+def thin_rows(step: RowStep) -> list[RowGroup]:
+    """The rows of a step as such of few terms; none, if some have more, or if they are few."""
+    indices = [js for js, matrix, _ in step.blocks for _ in matrix]
+    if len(step.blocks) < SHARING or not 0 < min(map(len, indices)) <= max(map(len, indices)) <= FEW_TERMS:
+        return []
+    coefs = [ws for _, matrix, _ in step.blocks for ws in matrix]
+    return [ThinRows(indices, coefs, [c for _, _, offsets in step.blocks for c in offsets])]
 
 
 def convolution_rows(step: RowStep, windows: Windows) -> list[RowGroup]:
@@ -255,9 +318,9 @@ def shared_rows(step: RowStep) -> list[RowGroup]:
     indices = [js for js, matrix, _ in step.blocks for _ in matrix]
     coefs = [ws for _, matrix, _ in step.blocks for ws in matrix]
     constants = [c for _, _, offsets in step.blocks for c in offsets]
-    alike: dict[object, list[int]] = {}
+    alike: dict[int, list[int]] = {}
     for row, ws in enumerate(coefs):
-        alike.setdefault(tuple(ws) if len(ws) <= FEW_TERMS else id(ws), []).append(row)
+        alike.setdefault(id(ws), []).append(row)
     families: dict[tuple[int, ...], list[list[int]]] = {}
     for rows in alike.values():
         families.setdefault(tuple(id(indices[row]) for row in rows), []).append(rows)
