@@ -21,7 +21,7 @@ from splinecam_exact.weights import Convolution, Selection
 torch = pytest.importorskip("torch")
 
 
-from planted import exact_form  # noqa: E402
+from planted import STAGES, exact_form  # noqa: E402
 from test_verify import watched  # noqa: E402
 
 from splinecam_exact.verify import engine, maxima, rigor  # noqa: E402
@@ -180,6 +180,71 @@ def test_without_what_is_known_to_be_zero(monkeypatch: pytest.MonkeyPatch) -> No
     part = sx.partition(net, dom)
     assert exact_form(part) == truth
     assert part.report.exact + part.report.repaired > 50
+
+
+TINY_BIAS = Fraction(1, 2**1200)
+
+
+@pytest.mark.parametrize("weight", [[1, 1], Selection([0, 1], 2)], ids=["diagonal", "selection"])
+@pytest.mark.parametrize(
+    "corners", [[(-1, -1), ("-1/2", -1), ("-1/2", 1), (-1, 1)], [(-1, -1), (1, -1), (1, 1), (-1, 1)]]
+)
+def test_a_bias_that_rounds_to_zero_is_none(weight: Any, corners: Any) -> None:
+    """Else units that are off would be known to tie."""
+    nodes = [
+        Affine((0,), ([[1, 0], [0, 1]],), [0, 0]),
+        Piecewise.relu(1),
+        Affine((2,), (weight,), [TINY_BIAS, 0]),
+        Max(3, ((0, 1),)),
+    ]
+    assert_certified_is_rational(Network(2, nodes), sx.Polygon(corners))
+
+
+@pytest.mark.parametrize("last", ["relu", "max"])
+def test_slopes_of_values_whose_squares_underflow(last: str) -> None:
+    """A unit 2^-560 (x - c) where two lines that are nearly parallel meet: its slope must not be taken for 0."""
+    small = 2.0**-560
+    for seed in range(12):
+        random = Random(seed)
+        slope, offset, shift = random.uniform(-1, 1), random.uniform(-0.3, 0.3), random.uniform(-0.5, 0.5)
+        weight = [[-slope, 1.0], [-(slope + 1e-6), 1.0]]
+        bias = [-offset, -offset + 1e-6 * shift]
+        meeting = (Fraction(bias[1]) - Fraction(bias[0])) / (Fraction(weight[0][0]) - Fraction(weight[1][0]))
+        place = float(meeting) + random.uniform(-3e-11, 3e-11)
+        for _ in range(4):
+            weight.append([random.gauss(0, 1), random.gauss(0, 1)])
+            bias.append(random.gauss(0, 0.5))
+        nodes = [Affine((0,), (weight,), bias), Piecewise.relu(1)]
+        if last == "relu":
+            nodes += [Affine((0,), ([[small, 0.0]],), [-place * small]), Piecewise.relu(3)]
+        else:
+            nodes += [Affine((0,), ([[small, 0.0], [0, 0]],), [-place * small, 0]), Max(3, ((0, 1),))]
+        assert_certified_is_rational(Network(2, nodes), sx.square(1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-640])
+def test_bounds_hold_behind_maxima_whatever_is_proposed(scale: float) -> None:
+    """The fast engine puts crossings anywhere; with the small scale, the squares of what that costs underflow."""
+    module, attribute, make = STAGES["crossing anywhere"]
+    honest = maxima.largest_values
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        nodes = [
+            Affine((0,), (random.normal(size=(4, 2)) * scale,), random.normal(size=4) * scale * 0.3),
+            Max(1, ((0, 1), (2, 3))),
+            Affine((2,), (random.normal(size=(3, 2)),), random.normal(size=3) * 0.1 * scale),
+            Piecewise.relu(3),
+        ]
+
+        def compared(state: Any, step: Any, field: Any) -> Any:
+            found = honest(state, step, field)
+            state.compare({state.values.steps.index(step) + 1: found})
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "largest_values", compared)
+            patch.setattr(module, attribute, make(Random(seed)))
+            watched(Network(2, nodes), sx.square(1), seed)
 
 
 @settings(max_examples=max(5, settings().max_examples // 10))

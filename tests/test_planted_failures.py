@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import splinecam_exact as sx
 from splinecam_exact.network import Network
+from splinecam_exact.nodes import Affine, Max
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
 
 torch = pytest.importorskip("torch")
@@ -46,17 +47,28 @@ from splinecam_exact.verify.checks import sound, wrong  # noqa: E402
 
 @cache
 def example(number: int) -> tuple[Network, sx.Polygon, Forms]:
-    """A random network with 2 or 3 layers, its domain, and the true answer."""
+    """A random network with 2 or 3 layers, from number 10 on of Max groups, its domain, and the true answer."""
     random = np.random.default_rng(number)
+    dom = sx.square(1)
+    if number >= 10:
+        nodes: list[Affine | Max] = []
+        for _ in range(2):
+            width = 3 if nodes else 2
+            nodes.append(
+                Affine((len(nodes),), (random.normal(size=(9, width)).round(3),), random.normal(size=9).round(3))
+            )
+            nodes.append(Max(len(nodes), ((0, 1, 2), (3, 4, 5), (6, 7, 8))))
+        net = Network(2, nodes)
+        return net, dom, exact_form(sx.partition(net, dom, "rational"))
     widths = [2, *random.integers(4, 8, random.integers(2, 4)), 1]
     layers = [
         (np.round(random.normal(size=(m, n)), 3), np.round(random.normal(size=m) / 2, 3)) for n, m in pairwise(widths)
     ]
-    net, dom = sx.from_layers(layers), sx.square(1)
+    net = sx.from_layers(layers)
     return net, dom, exact_form(sx.partition(net, dom, "rational"))
 
 
-examples = st.integers(0, 9).map(example)
+examples = st.integers(0, 14).map(example)
 randoms = st.integers(0, 2**32).map(Random)
 
 

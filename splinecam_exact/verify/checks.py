@@ -82,8 +82,16 @@ def sound(old: Mesh, new: Refinement, changes: tuple[Tensor, Tensor, int], lines
     vertices, half_edges = second + len(new.a), len(fine.origin)
     edge, cut, cuts = changes
     chords = len(new.chord_cut)
+    whole = (*fine[1:], new.parent, new.old, new.edge, new.cut, new.order, new.a, new.b, *new[-5:-1])
+    kinds = (
+        all(t.dtype == torch.int64 for t in whole)
+        and all(t.dtype == torch.float64 for t in (fine.x, new.t, new.s, new.r))
+        and new.forward.dtype == torch.bool
+    )
     shapes = (
-        chords > 0
+        kinds
+        and chords > 0
+        and fine.faces > 0
         and new.lines == lines
         and len(fine.x) == vertices
         and bool(fine.start[0] == 0)

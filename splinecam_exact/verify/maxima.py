@@ -18,7 +18,7 @@ from splinecam_exact.fast.crossings import edges_of
 from splinecam_exact.verify.accuracy import SLIGHT
 from splinecam_exact.verify.history import States
 from splinecam_exact.verify.operators import Diagonal, Selected
-from splinecam_exact.verify.rigor import LARGE, SAFE, TINY, UNIT, chunk
+from splinecam_exact.verify.rigor import LARGE, SAFE, TINY, UNIT, chunk, larger, norms
 from splinecam_exact.verify.slopes import Slopes
 from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
@@ -57,7 +57,7 @@ def zeros(state: State, number: int) -> Tensor | None:
     step = state.values.steps[number - 1]
     if isinstance(step, Bent):
         return _off(state, number) if step.relu else None
-    if not isinstance(step, Linear) or bool(step.bias.any()):
+    if not isinstance(step, Linear) or not step.unbiased:
         return None
     found = None
     for source, weight in zip(step.sources, step.weights, strict=True):
@@ -294,7 +294,7 @@ def _sure_swap(
             h, h_error = h.abs().unsqueeze(1), h_error.unsqueeze(1)
             total = total + d * h
             slack = slack + (d_error * (h + h_error) + d.abs() * h_error) * SAFE + d.abs() * h * (8 * UNIT) + TINY
-        sure[part] = signs & ((total >= slack) | ~third).all(1)
+        sure[part] = signs & (((total >= slack) & (slack < torch.inf)) | ~third).all(1)
     return sure
 
 
@@ -319,7 +319,7 @@ def largest_values(state: State, step: Largest, field: Field) -> Field:
         at, beside = origin[low : low + size], face[low : low + size]
         differ = (value[at].gather(1, members[groups, columns[beside].long()]) - found[at]).abs()
         gaps = torch.maximum(gaps, differ.amax(0))
-        gap = max(gap, float(torch.linalg.vector_norm(differ, dim=1).max()) * SAFE)
+        gap = larger(gap, float(norms(differ).max()))
     error, lipschitz = step.bounds([field])
     made = Field(found, error + gap, lipschitz, state.values.size(found))
     made.rows_error = (field.rows_error[members].amax(1) + gaps) * SAFE + 4 * UNIT * field.size

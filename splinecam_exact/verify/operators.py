@@ -1,13 +1,15 @@
 """Linear maps in float64, applied to many vectors at once, with the norms that error bounds need.
 
 Each has `norm`, an upper bound of its spectral norm; `sum`, one of the spectral norm of the map with the absolute
-values of its coefficients; `rows`, those of the 2-norms of the rows; and `fan_in`, how many products a row adds up.
+values of its coefficients; `rows`, those of the 2-norms of the rows; and `roundings`, how many a term of a row's sum
+passes through. That is as many as there are terms where these are added in any order; long sums are added in parts.
 `add(y, x, out)` is y + x W^T for x of shape (vectors, inputs), written to `out` where that is given.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from typing import Protocol
@@ -28,12 +30,32 @@ REMEMBERED = 256
 """So many norms of convolutions are remembered, for the next partition of the same network."""
 _NORMS: dict[bytes, float] = {}
 
+LONG = 256
+"""Sums in matrix products of more terms than that are added in blocks of half as many or fewer."""
+SHORT = 32
+"""The same for convolutions."""
+
+
+def roundings(terms: int, most: int) -> int:
+    """How many roundings a term passes through in a sum that `summed` makes."""
+    return terms if terms <= most else 1 + max(roundings(terms // 2, most), roundings(terms - terms // 2, most))
+
+
+def summed(product: Callable[[slice], Tensor], first: int, stop: int, most: int) -> Tensor:
+    """The sum of the products of the terms from `first` to `stop`: those of both halves, as long as they are many."""
+    if stop - first <= most:
+        return product(slice(first, stop))
+    middle = first + (stop - first) // 2
+    found = summed(product, first, middle, most)
+    found += summed(product, middle, stop, most)
+    return found
+
 
 class Operator(Protocol):
     """A linear map: see the module."""
 
     rows: Tensor
-    fan_in: int
+    roundings: int
 
     @property
     def norm(self) -> float:
@@ -53,7 +75,7 @@ class Dense:
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
         self.sum = float(norms(matrix.reshape(1, -1)))
-        self.rows, self.fan_in = norms(matrix), matrix.shape[1]
+        self.rows, self.roundings = norms(matrix), 1 + roundings(matrix.shape[1], LONG)
 
     @cached_property
     def norm(self) -> float:
@@ -62,7 +84,10 @@ class Dense:
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
-        return torch.addmm(y, x, self.matrix.T, out=out)
+        terms = self.matrix.shape[1]
+        if terms <= LONG:
+            return torch.addmm(y, x, self.matrix.T, out=out)
+        return torch.add(y, summed(lambda part: x[:, part] @ self.matrix[:, part].T, 0, terms, LONG), out=out)
 
 
 class Diagonal:
@@ -72,7 +97,7 @@ class Diagonal:
         self.factors = factors
         self.norm = float(factors.abs().max()) + TINY
         self.sum = self.norm
-        self.rows, self.fan_in = factors.abs() + TINY, 1
+        self.rows, self.roundings = factors.abs() + TINY, 1
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
@@ -88,7 +113,7 @@ class Selected:
         self.missing = torch.from_numpy(chosen < 0).to(device) if (chosen < 0).any() else None
         repeats = int(np.bincount(chosen[chosen >= 0], minlength=1).max())
         self.norm = self.sum = math.sqrt(repeats) * SAFE + TINY
-        self.rows, self.fan_in = torch.ones(len(chosen), dtype=torch.float64, device=device), 1
+        self.rows, self.roundings = torch.ones(len(chosen), dtype=torch.float64, device=device), 1
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
@@ -110,7 +135,7 @@ class Convolved:
         groups = convolution.groups
         self.kernel = flat.reshape(groups, convolution.channels // groups, flat.shape[1])
         self.rows = norms(flat).repeat_interleave(math.prod(convolution.output))
-        self.fan_in = flat.shape[1]
+        self.roundings = 1 + roundings(flat.shape[1], SHORT)
         self.margins: list[int] = []
         for size, count, window, stride, padding, dilation in zip(
             convolution.image[1:],
@@ -142,8 +167,13 @@ class Convolved:
 
     @cached_property
     def sum(self) -> float:
-        """Of the kernel's absolute values."""
-        return float(norms(self.kernel.flatten(1)).max()) * math.sqrt(self.shape.overlap) * SAFE
+        """The smaller of two bounds, with the kernel's absolute values, whose transform is largest at frequency 0."""
+        gathered = float(norms(self.kernel.flatten(1)).max()) * math.sqrt(self.shape.overlap) * SAFE
+        groups, channels, _ = self.kernel.shape
+        if groups > 1 or not self.close:
+            return gathered
+        taps = self.kernel.abs().reshape(channels, self.shape.image[0], -1)
+        return min(gathered, spectral_norm(taps.sum(2)) * SAFE)
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
@@ -161,7 +191,8 @@ class Convolved:
         groups, channels, terms = self.kernel.shape
         places = math.prod(shape.output)
         columns = windows.reshape(count, groups, terms, places).permute(1, 2, 0, 3).reshape(groups, terms, -1)
-        found = torch.bmm(self.kernel, columns).reshape(groups, channels, count, places)
+        found = summed(lambda part: torch.bmm(self.kernel[:, :, part], columns[:, part]), 0, terms, SHORT)
+        found = found.reshape(groups, channels, count, places)
         return torch.add(y, found.permute(2, 0, 1, 3).reshape(count, -1), out=out)
 
 

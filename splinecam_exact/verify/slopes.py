@@ -15,6 +15,10 @@ from splinecam_exact.verify.rigor import SAFE, TINY, UNIT, chunk
 from splinecam_exact.verify.steps import Field
 
 
+LEAST = 2.0**-400
+"""Triangles that are no larger than this say nothing: what underflows is small beside TINY then."""
+
+
 class Slopes:
     """Bounds of the gradients of a field's values on the faces of a mesh."""
 
@@ -25,7 +29,8 @@ class Slopes:
         self.corners = a, b, c
         self.sides = p, q
         # the sides' directions are rounded, and so is the cross product
-        self.area = (cross(p, q).abs() - 16 * UNIT * length(p) * length(q)) / SAFE
+        area = (cross(p, q).abs() - 16 * UNIT * long(p) * long(q)) / SAFE
+        self.area = torch.where(area > LEAST, area, 0.0)
         order = torch.argsort(mesh.origin, stable=True)
         self.faces = mesh.face()[order]
         self.count = torch.bincount(mesh.origin, minlength=len(mesh.x))
@@ -49,10 +54,15 @@ class Slopes:
         p, q = (side[face] for side in self.sides)
         start = value[a, column]
         one, other = value[b, column] - start, value[c, column] - start
-        gradient = length(one.unsqueeze(1) * q - other.unsqueeze(1) * p)
+        gradient = long(one.unsqueeze(1) * q - other.unsqueeze(1) * p)
         lost = 2 * self.field.rows_error[column] + 4 * UNIT * (one.abs() + other.abs()) + TINY
-        steep = (gradient + (length(p) + length(q)) * lost) * SAFE / self.area[face]
+        steep = (gradient + (long(p) + long(q)) * lost + TINY) * SAFE / self.area[face]
         return torch.where(self.area[face] > 0, steep, torch.inf).nan_to_num(torch.inf, torch.inf)
+
+
+def long(p: Tensor) -> Tensor:
+    """Upper bounds of the lengths of vectors, also of those whose squares underflow."""
+    return p.abs().sum(1) * SAFE
 
 
 def triangles(mesh: Mesh) -> tuple[Tensor, Tensor, Tensor]:

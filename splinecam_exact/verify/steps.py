@@ -86,8 +86,10 @@ class Linear:
         self.sources, self.weights, self.bias = sources, weights, bias
         self.offset = float(norms(bias.reshape(1, -1)))
         self.offsets = bias.abs()
-        fan_in = sum(w.fan_in for w in weights)
-        self.rounding = gamma(fan_in + len(weights) + 6)  # with the rounding of weights that are no floats
+        self.unbiased = False
+        """Whether the true bias is known to be 0; one that is not may round to 0."""
+        terms = sum(w.roundings for w in weights)
+        self.rounding = gamma(terms + len(weights) + 6)  # with the rounding of weights that are no floats
 
     def __call__(self, inputs: list[Tensor], out: Tensor | None = None) -> Tensor:
         y = self.bias
@@ -250,7 +252,9 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device, cl
 
 def _linear(node: Affine, shift: int, device: torch.device, close: bool) -> Linear:
     weights = [operator(w, device, close) for w in node.weights]
-    return Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device))
+    step = Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device))
+    step.unbiased = node.bias.floats is not None and not node.bias.floats.any()
+    return step
 
 
 def _scaled(net: Network, node: Affine, shift: int, device: torch.device, close: bool) -> Linear | None:
