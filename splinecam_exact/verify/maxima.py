@@ -1,4 +1,4 @@
-"""Which members of Max groups are largest where, and the breaklines that this makes (proofs/fast.md, section 10).
+"""Which members of Max groups are largest where, and the breaklines that this makes (proofs/fast.md, section 9).
 
 At each vertex, the members of a group that attain the maximum are found exactly. A member that does so at all corners
 of a face is largest on all of it. Elsewhere the group is *contested*, and two members swap at a point of each edge

@@ -1,4 +1,4 @@
-"""How steep single values are on the faces at a vertex, from their differences there (proofs/fast.md, section 11).
+"""How steep single values are on the faces at a vertex, from their differences there (proofs/fast.md, section 10).
 
 The bounds of slopes that pass through all layers are far too large in deep networks. Where that leaves something open
 for few values, three corners of each face bound the gradient of its own affine form.
