@@ -693,6 +693,12 @@ def test_missing_torch_is_named() -> None:
     assert "MissingDependency: from_torch needs torch: pip install" in done.stderr
 
 
+def test_onnx_is_not_needed() -> None:
+    program = "import sys; sys.modules['onnx'] = None; import splinecam_exact; print(splinecam_exact.from_torch)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "function from_torch" in done.stdout
+
+
 def test_what_torch_export_cannot_trace_is_traced_by_fx(monkeypatch: pytest.MonkeyPatch) -> None:
     export = torch.export.export
 

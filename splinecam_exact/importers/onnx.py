@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from splinecam_exact._files import PathLike, read_bytes, shown
+from splinecam_exact.importers.constants import is_real, room
 from splinecam_exact.importers.graph import Graph
 from splinecam_exact.importers.tensors import Tensor
 from splinecam_exact.kernel.errors import FileFormatError, MissingDependency, NetworkError
@@ -18,7 +19,7 @@ except ImportError:
     raise MissingDependency("reading .onnx files needs onnx: pip install 'splinecam-exact[onnx]'") from None
 
 from splinecam_exact.importers import onnx_check, onnx_file, onnx_table
-from splinecam_exact.importers.onnx_call import Call, Value, is_real, room, shape_of
+from splinecam_exact.importers.onnx_call import Call, Value, shape_of
 from splinecam_exact.importers.onnx_file import Attributes, Model, name_of, node_place
 
 _MOST_ENTRIES = 1 << 25

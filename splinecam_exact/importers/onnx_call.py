@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from splinecam_exact.importers.constants import is_real
 from splinecam_exact.importers.graph import Graph
 from splinecam_exact.importers.onnx_file import Array, Attributes
 from splinecam_exact.importers.tensors import Tensor
@@ -16,9 +16,6 @@ from splinecam_exact.kernel.errors import NetworkError
 Value = Tensor | Array
 """What a name stands for: values of the network, or constants. Constants are float64 or mpq (of float types), int64
 (of int types) or bool."""
-
-MAX_VALUES = 1 << 22
-"""No tensor may have more entries."""
 
 
 @dataclass
@@ -130,11 +127,6 @@ class Call:
         return np.asarray(move(value))
 
 
-def is_real(values: Array) -> bool:
-    """Whether constants are of a float type."""
-    return values.dtype.kind in "fO"
-
-
 def shape_of(value: Value) -> tuple[int, ...]:
     """The sizes of the dimensions."""
     return tuple(value.shape)
@@ -145,20 +137,3 @@ def axis(dim: int, rank: int) -> int:
     if not -rank <= dim < rank:
         raise NetworkError(f"names dimension {dim} of a tensor with {rank}")
     return dim % rank
-
-
-def room(shape: Sequence[int]) -> tuple[int, ...]:
-    """A shape, after a check that it has no negative size and not too many entries to be made."""
-    if any(n < 0 for n in shape):
-        raise NetworkError(f"makes a tensor of shape {tuple(shape)}, with a negative size")
-    if len(shape) > 32 or math.prod(shape) > MAX_VALUES:
-        raise NetworkError(f"makes a tensor of shape {tuple(shape)[:33]}; {MAX_VALUES} entries are the most")
-    return tuple(map(int, shape))
-
-
-def broadcast(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """The common shape, by the rule of numpy and ONNX."""
-    try:
-        return room(np.broadcast_shapes(*shapes))
-    except ValueError:
-        raise NetworkError(f"combines the shapes {' and '.join(map(str, shapes))}, which do not fit") from None

@@ -1,4 +1,4 @@
-"""Constants of an ONNX file computed exactly: the arithmetic of shapes, and of numbers over the rationals."""
+"""Constants of a file or program computed exactly: the arithmetic of shapes, and of numbers over the rationals."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 from gmpy2 import is_square, isqrt, lcm, mpq, mpz
 
 from splinecam_exact.arrays import ExactArray
-from splinecam_exact.importers.onnx_call import broadcast, is_real
-from splinecam_exact.importers.onnx_file import Array
-from splinecam_exact.importers.tensors import objects
+from splinecam_exact.importers.constants import broadcast, is_real
+from splinecam_exact.importers.tensors import Constant, objects
 from splinecam_exact.kernel.errors import NetworkError
 
 _MOST = 1 << 20
@@ -20,7 +19,7 @@ _LONGEST, _MOST_BITS = 1 << 14, 1 << 28
 """The most bits of a numerator, and of the common denominators of all entries together."""
 
 
-def fold(op: str, a: Array, b: Array) -> Array:
+def fold(op: str, a: Constant, b: Constant) -> Constant:
     """An operation on two constants of one type, entry by entry. Floats are exact rationals, and so is the result.
 
     >>> fold("Div", np.array([1.0]), np.array([3.0]))
@@ -55,7 +54,7 @@ def fold(op: str, a: Array, b: Array) -> Array:
     return simplest(found) if is_real(a) else _ints(found)
 
 
-def changed(op: str, a: Array) -> Array:
+def changed(op: str, a: Constant) -> Constant:
     """An operation on each entry of a constant."""
     if op == "Not":
         if a.dtype != np.bool_:
@@ -76,7 +75,7 @@ def changed(op: str, a: Array) -> Array:
     return simplest(found.reshape(a.shape))
 
 
-def rounded(values: Array) -> Array:
+def rounded(values: Constant) -> Constant:
     """Floats towards zero, as a cast to ints does it; NaN and infinities raise NetworkError."""
     _few(values.shape)
     found = np.empty(values.size, dtype=object)
@@ -84,7 +83,7 @@ def rounded(values: Array) -> Array:
     return _ints(found.reshape(values.shape))
 
 
-def simplest(values: Array) -> Array:
+def simplest(values: Constant) -> Constant:
     """The same numbers as float64 where each is exactly one. Raises NetworkError for fractions that are too long.
 
     A weight is stored over one denominator, so that of thousands of different fractions is too long.
@@ -103,7 +102,7 @@ def simplest(values: Array) -> Array:
     return values if floats is None else floats.reshape(values.shape).copy()
 
 
-def product(a: Array, b: Array) -> Array:
+def product(a: Constant, b: Constant) -> Constant:
     """The matrix product of two constants, as numpy's matmul."""
     if not (is_real(a) and is_real(b)):
         raise NetworkError("multiplies matrices that are not of floats")
@@ -115,7 +114,7 @@ def product(a: Array, b: Array) -> Array:
         raise NetworkError(f"multiplies matrices of shapes {a.shape} and {b.shape}") from None
 
 
-def total(op: str, values: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+def total(op: str, values: Constant, axes: tuple[int, ...], keepdims: bool) -> Constant:
     """The sum, product, mean, maximum or minimum of constants over some dimensions."""
     _few(values.shape)
     exact = objects(values) if is_real(values) else values.astype(object)
@@ -138,7 +137,7 @@ def total(op: str, values: Array, axes: tuple[int, ...], keepdims: bool) -> Arra
     return simplest(np.asarray(found, dtype=object)) if is_real(values) else _ints(found)
 
 
-def _rounded_never(op: str, a: Array, b: Array) -> Array | None:
+def _rounded_never(op: str, a: Constant, b: Constant) -> Constant | None:
     """What float64 arithmetic gives, where it can be seen that it does not round."""
     if a.dtype == object or b.dtype == object:
         return None
@@ -162,13 +161,13 @@ def _few(shape: tuple[int, ...]) -> None:
         )
 
 
-def _ints(values: Array) -> Array:
+def _ints(values: Constant) -> Constant:
     if any(not -(1 << 63) <= v < 1 << 63 for v in values.reshape(-1)):
         raise NetworkError("computes an int that is no int64")
     return values.astype(np.int64)
 
 
-def _comparable(a: Array, b: Array) -> tuple[Array, Array]:
+def _comparable(a: Constant, b: Constant) -> tuple[Constant, Constant]:
     if a.dtype == b.dtype:
         return a, b
     return objects(a), objects(b)
@@ -207,7 +206,7 @@ def _floor(a: mpq) -> mpq:
     return mpq(a.numerator // a.denominator)
 
 
-_COMPUTED: dict[str, Callable[[Array, Array], Array]] = {
+_COMPUTED: dict[str, Callable[[Constant, Constant], Constant]] = {
     "Add": np.add,
     "Sub": np.subtract,
     "Mul": np.multiply,
@@ -216,7 +215,7 @@ _COMPUTED: dict[str, Callable[[Array, Array], Array]] = {
     "Max": np.maximum,
     "Min": np.minimum,
 }
-_COMPARED: dict[str, Callable[[Array, Array], Array]] = {
+_COMPARED: dict[str, Callable[[Constant, Constant], Constant]] = {
     "Equal": np.equal,
     "Less": np.less,
     "LessOrEqual": np.less_equal,

@@ -10,7 +10,8 @@ from gmpy2 import mpq
 from onnx import TensorProto
 
 from splinecam_exact.importers import onnx_constants
-from splinecam_exact.importers.onnx_call import Call, Value, axis, broadcast, is_real, shape_of
+from splinecam_exact.importers.constants import broadcast, is_real
+from splinecam_exact.importers.onnx_call import Call, Value, axis, shape_of
 from splinecam_exact.importers.onnx_file import FLOATS, Array
 from splinecam_exact.importers.onnx_views import joined, reshaped
 from splinecam_exact.importers.tensors import Tensor, constant

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from splinecam_exact.importers.onnx_call import Call, Value, axis, broadcast, is_real, room, shape_of
+from splinecam_exact.importers.constants import broadcast, is_real, room
+from splinecam_exact.importers.onnx_call import Call, Value, axis, shape_of
 from splinecam_exact.importers.tensors import Tensor
 from splinecam_exact.kernel.errors import NetworkError
 

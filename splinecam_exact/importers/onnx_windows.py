@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from gmpy2 import mpq
 
-from splinecam_exact.importers.onnx_call import Call, Value, axis, room
+from splinecam_exact.importers.constants import room
+from splinecam_exact.importers.onnx_call import Call, Value, axis
 from splinecam_exact.importers.onnx_file import Array
 from splinecam_exact.importers.tensors import Tensor, objects
 from splinecam_exact.kernel.errors import NetworkError
