@@ -108,15 +108,16 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
 
 
 def read_bytes(path: PathLike) -> bytes:
-    """The content of a file or a pipe; InputError where it cannot be read, and for devices, which may have no end."""
+    """The content of a file; InputError where it cannot be read, and for devices and pipes, which may have no end."""
     try:
         mode = os.stat(path).st_mode
-        if not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # that a folder cannot be read is said by the system
             with open(path, "rb") as file:
                 return file.read()
     except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
         raise InputError(f"{shown(path)}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    raise InputError(f"{shown(path)}: cannot be read (a device)")
+    kind = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device"
+    raise InputError(f"{shown(path)}: cannot be read ({kind})")
 
 
 def read_text(path: PathLike) -> str:

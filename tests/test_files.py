@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import stat
-import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from splinecam_exact._files import atomic_write, parse_npy, read_bytes, read_json, read_text
 from splinecam_exact._text import parse_number
+from splinecam_exact.importers import load
 from splinecam_exact.kernel.errors import FileFormatError, InputError
 
 
@@ -149,13 +150,22 @@ def test_device_is_not_read() -> None:
         read_bytes(os.devnull)  # its likes, /dev/zero above all, have no end
 
 
-def test_pipe_is_read(tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
+@pytest.mark.parametrize("suffix", ["json", "npz", "nnet", "onnx", "pt2"])
+def test_pipe_is_not_waited_for(suffix: str, tmp_path: Path) -> None:
+    if suffix == "onnx":
+        pytest.importorskip("onnx", reason="needs the extra [onnx]")
+    fifo = tmp_path / f"x.{suffix}"
     os.mkfifo(fifo)
-    writer = threading.Thread(target=fifo.write_bytes, args=(b"content",), daemon=True)
-    writer.start()
-    assert read_bytes(fifo) == b"content"
-    writer.join(timeout=10)
+    with pytest.raises(InputError, match=rf"x\.{suffix}: cannot be read \(a pipe\)"):
+        load(fifo, normalize=True) if suffix == "nnet" else load(fifo)
+
+
+def test_socket_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the name of a socket is short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("x.json")
+        with pytest.raises(InputError, match=r"x\.json: cannot be read \(a socket\)"):
+            read_json("x.json")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ pytest.importorskip("onnxruntime")
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx_models import agrees, model, read, saved
 
-from splinecam_exact.importers import load, onnx_check, onnx_child, onnx_table
+from splinecam_exact.importers import load, onnx_check, onnx_child, onnx_file, onnx_table
 from splinecam_exact.importers.onnx_child import Crash, run_isolated
 from splinecam_exact.importers.onnx_constants import fold
 from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
@@ -268,7 +268,7 @@ def test_crash_of_onnxruntime_ends_only_its_process(tmp_path: Path, monkeypatch:
         [("Split", ["x", "s"], ["a", "", "y"], {})], [3], {"s": ints(1, 1, 1)}
     )  # on which version 1.32 crashes
     with suppress(Crash):
-        assert run_isolated(content.SerializeToString(), np.array([[1.0, 2, 3]])).tolist() == [[3.0]]
+        assert run_isolated(content.SerializeToString(), np.array([[1.0, 2, 3]]))[0].tolist() == [[3.0]]
     assert read(content, tmp_path).evaluate([1, 2, 3]) == [3]
     monkeypatch.setattr(onnx_child, "_START", "import os; os.abort()")
     with pytest.raises(Crash, match="ended with"):
@@ -352,6 +352,8 @@ REFUSED: list[tuple[Any, type[InputError], str]] = [
     (one("Div", constants={"c": real(1, 0)}), NetworkError, "divides by zero"),
     (one("MatMul", inputs=["x", "x"]), NetworkError, "multiplies two values that both depend"),
     (one("Greater", constants={"c": real(1)}), NetworkError, "jumps"),
+    (one("Pow", constants={"c": real(1, 2)}), NetworkError, r"\(Pow\) .*, and is not piecewise linear"),
+    (one("Pow", constants={"c": real(1)}, inputs=["c", "x"]), NetworkError, r"\(Pow\) .*, and is not piecewise linear"),
     (one("Floor"), NetworkError, "not piecewise linear and continuous"),
     (one("Cast", to=TensorProto.INT64), NetworkError, r"\(Cast\) casts values that depend on the network's input"),
     (one("ThresholdedRelu", alpha=1.0), NetworkError, "jumps at its alpha"),
@@ -452,6 +454,21 @@ def test_long_chain_needs_no_deep_recursion(tmp_path: Path) -> None:
     content = model([*reversed(nodes), ("Relu", ["a5000"], ["y"], {}), ("Abs", ["x"], ["a0"], {})], [2])
     path = saved(content, tmp_path)
     assert len(load(path).nodes) == 2
+
+
+def test_files_of_very_many_nodes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_file, "MOST_NODES", 2)
+    nodes = [("Relu", ["x"], ["a"], {}), ("Abs", ["a"], ["y"], {}), ("Abs", ["x"], ["unused"], {})]
+    assert read(model(nodes, [2]), tmp_path).evaluate([-1, 1]) == [0, 1]
+    with pytest.raises(NetworkError, match=r"model\.onnx: has more than 2 nodes, which are the most"):
+        read(model([*nodes[:1], ("Neg", ["a"], ["b"], {}), ("Abs", ["b"], ["y"], {})], [2]), tmp_path)
+
+
+def test_first_power_changes_nothing(tmp_path: Path) -> None:
+    net = agrees(
+        model([("Pow", ["x", "one"], ["h"], {}), RELU_OF_H], [2, 1], {"one": np.ones((1, 3), np.int64)}), tmp_path
+    )
+    assert net.output_size == 6
 
 
 EXAMPLES = [

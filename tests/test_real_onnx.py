@@ -83,7 +83,7 @@ def test_refused_for_a_reason(name: str, data_dir: Path) -> None:
 def test_loaded_file_computes_what_onnxruntime_computes(name: str, data_dir: Path) -> None:
     path = data_dir / f"{name}.onnx"
     net = sx.load(path)
-    run = OnnxReference(path)
+    run = OnnxReference(path.read_bytes())
     points = np.random.default_rng(7).standard_normal((2, net.input_size)).astype(np.float32).astype(np.float64)
     for point, expected in zip(points, run(points), strict=True):
         found = np.array([float(y) for y in net.evaluate(point)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -136,9 +137,58 @@ def test_other_numbers_of_outputs_and_other_references() -> None:
     assert sx.verify_import(net, lambda x: x).text == "it has 2 outputs, the network 1"
     with pytest.raises(InputError, match=r"a torch module, an \.onnx file or a function, not int"):
         sx.verify_import(net, 3)
-    for points in (0, 1.5, True):
-        with pytest.raises(InputError, match="points must be a positive int"):
+    for points in (0, 1.5, True, 10**9):
+        with pytest.raises(InputError, match="points must be a positive int, at most 1000"):
             sx.verify_import(net, lambda x: x, points=points)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"net": None}, "compares a Network, not NoneType"),
+        ({"seed": "a"}, "seed must be an int that is not negative, not 'a'"),
+        ({"seed": -1}, "seed must be an int"),
+        ({"input_shape": 2}, "input_shape must be positive sizes"),
+        ({"roundoff": "a"}, "roundoff must be a number between 0 and 1"),
+        ({"reference": lambda x: None}, r"must return numbers of shape \(8, outputs\) .* returns a NoneType"),
+        ({"reference": lambda x: x[:3, 0]}, r"returns a ndarray of shape \(3,\)"),
+        ({"reference": lambda x: x[:, 0] * 1j}, "must return numbers"),
+        ({"reference": lambda x: ["a"] * len(x)}, "must return numbers"),
+        ({"reference": lambda x: 1 // 0}, "the reference raises ZeroDivisionError"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named(change: dict[str, Any], message: str) -> None:
+    net = sx.from_layers([([[1.0, 2.0]], None)])
+    with pytest.raises(InputError, match=message):
+        sx.verify_import(**{"net": net, "reference": lambda x: x @ [1, 2], **change})
+
+
+def test_fewer_points_of_large_networks_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = sx.from_layers([([[1.0, 2.0]], None)])
+    seen: list[Any] = []
+
+    def run(x: Any) -> Any:
+        seen.append(x)
+        return x @ [1, 2]
+
+    assert sx.verify_import(net, run).points == 8
+    monkeypatch.setattr(home, "_MOST_VALUES", 4)
+    assert sx.verify_import(net, run).points == 2
+    assert (seen[1] == seen[0][-2:]).all()
+    assert seen[1].any()
+    monkeypatch.setattr(home, "find_spec", lambda name: None)
+    monkeypatch.setattr(home, "_MOST_EXACT", 0)
+    assert sx.verify_import(net, run).points == 1
+
+
+def test_networks_that_take_too_long_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = sx.from_layers([([[1.0, 2.0]], None)])
+    monkeypatch.setattr(home, "find_spec", lambda name: None)
+    monkeypatch.setattr(home, "_MOST_EXACT_OF_ONE", 10)
+    with pytest.raises(InputError, match=r"takes about 5e\+01 multiplications at each point; 1e\+01 .* without torch"):
+        sx.verify_import(net, lambda x: pytest.fail("it was run"))
+    with pytest.warns(UserWarning, match="was not compared with what it was read from"):
+        home.require_import(net, lambda x: pytest.fail("it was run"), "")
 
 
 def test_torch_modules_are_copied_and_run_in_float64() -> None:
@@ -150,7 +200,9 @@ def test_torch_modules_are_copied_and_run_in_float64() -> None:
     assert found.points == 20
     assert module[0].weight.dtype == torch.float32
     with pytest.raises(InputError, match=r"the module could not be run on an input of shape \(1, 2\)"):
-        sx.verify_import(net, torch.nn.Linear(3, 1), input_shape=(2,))
+        sx.verify_import(net, torch.nn.Linear(3, 1).eval(), input_shape=(2,))
+    with pytest.raises(InputError, match=r"the module \(Sequential\) is in training mode: call \.eval\(\)"):
+        sx.verify_import(net, torch.nn.Sequential(*module).eval().append(torch.nn.Dropout()), input_shape=(1, 3))
     with torch.no_grad():
         module[0].weight[0, 0, 0] += 1e-6
     assert not sx.verify_import(net, module, input_shape=(1, 3)).ok
@@ -171,3 +223,28 @@ def test_broken_onnx_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"x\.onnx: cannot be run by onnxruntime"):
         sx.verify_import(sx.from_layers([([[1.0]], None)]), tmp_path / "x.onnx")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "y.onnx")
+        with pytest.raises(InputError, match=r"y\.onnx: cannot be read \(a pipe\)"):
+            sx.verify_import(sx.from_layers([([[1.0]], None)]), tmp_path / "y.onnx")
+
+
+def test_onnx_files_of_either_type_are_run_in_a_process_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="needs the extra [onnx]")
+    pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+    from onnx_models import model, saved
+
+    from splinecam_exact.importers import onnx_child
+
+    w = np.array([[0.1, 0.7]])
+    net = sx.from_layers([(w, None)])
+    for kind, dtype in ((onnx.TensorProto.DOUBLE, np.float64), (onnx.TensorProto.FLOAT, np.float32)):
+        path = saved(model([("MatMul", ["x", "w"], ["y"], {})], [1, 2], {"w": w.T.astype(dtype)}, kind=kind), tmp_path)
+        assert sx.verify_import(sx.load(path), path).ok
+        assert not sx.verify_import(sx.from_layers([(w + 1e-5, None)]), path).ok
+    assert sx.verify_import(net, path).allowed > 1e-7  # of float32
+    monkeypatch.setattr(onnx_child, "_START", "import os; os.abort()")
+    with pytest.raises(InputError, match=r"model\.onnx: cannot be run by onnxruntime \(onnxruntime's process ended"):
+        sx.verify_import(net, path)

@@ -10,7 +10,7 @@ from splinecam_exact._files import PathLike, parse_npy, read_bytes
 from splinecam_exact.kernel.errors import FileFormatError, NetworkError
 from splinecam_exact.network import Network
 
-_MAX_BYTES = 2**31  # of all arrays unpacked: 268 million float64, far above any network this package can use
+_MAX_BYTES = 2**28  # of all arrays unpacked: 33 million float64; reading them takes several times as much memory
 
 
 def load(path: PathLike) -> Network:

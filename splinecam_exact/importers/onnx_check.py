@@ -24,7 +24,8 @@ _LACKING = ("NotImplemented", "not supported")
 def refuse_other_values(net: Network, model: Model, place: str, magnitudes: Mapping[int, Floats]) -> None:
     """Raise NetworkError where onnxruntime computes something else than the network, FileFormatError where it cannot.
 
-    Nothing is compared where onnxruntime is not installed, crashes, or lacks an operator for the type of floats.
+    Nothing is compared where onnxruntime is not installed, crashes, or lacks an operator for the type of floats; nor,
+    with a warning, where the network is too large.
     """
     if find_spec("onnxruntime") is None or model.kind not in _ROUNDOFFS:
         return
@@ -47,7 +48,7 @@ class _Reference:
         self.roundoff = _ROUNDOFFS[model.kind]
 
     def __call__(self, points: Floats) -> Floats:
-        return onnx_child.run_isolated(self._data, points)
+        return onnx_child.run_isolated(self._data, points)[0]
 
 
 def read_part(model: Model) -> Any:

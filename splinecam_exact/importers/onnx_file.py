@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,9 @@ _FIELDS = {
     TensorProto.UINT64: (8, "uint64_data"),
 }
 """Of each type that is read: the bytes of an entry, and the field that holds entries which are not in raw_data."""
+
+MOST_NODES = 10_000
+"""A model whose output needs more nodes is not read; the largest known networks have some thousands."""
 
 Array = np.ndarray[Any, Any]
 
@@ -117,7 +121,12 @@ def _model(proto: Any, place: str, stripped: Sequence[str]) -> Model:
             )
     (source,) = inputs
     output, shape = graph.output[0].name, _input_shape(source, place)
-    nodes = tuple(_needed(graph.node, output, {source.name, *tensors}, place))
+    nodes = tuple(islice(_needed(graph.node, output, {source.name, *tensors}, place), MOST_NODES + 1))
+    if len(nodes) > MOST_NODES:
+        raise NetworkError(
+            f"{place}: has more than {MOST_NODES} nodes, which are the most: simplify the model with onnxsim or "
+            "onnxruntime's optimizer"
+        )
     kind, last = source.type.tensor_type.elem_type, ""
     if stripped:
         last = nodes[-1].op_type if nodes else "none"

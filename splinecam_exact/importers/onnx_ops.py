@@ -45,6 +45,8 @@ def binary(call: Call) -> Value:
         if call.op == "Mod" and is_real(a):
             raise NetworkError("takes a remainder of floats")
         return onnx_constants.fold(call.op, a, b)
+    if call.op == "Pow":
+        return power(call)
     if call.op not in ("Add", "Sub", "Mul", "Div"):
         raise NetworkError("depends on the network's input, and jumps: the network would not be continuous")
     a, b = call.number(0), call.number(1)
@@ -54,6 +56,16 @@ def binary(call: Call) -> Value:
     if isinstance(a, Tensor):
         return with_constant(call, a, b)  # type: ignore[arg-type]
     return constant_first(call, a, b)  # type: ignore[arg-type]
+
+
+def power(call: Call) -> Tensor:
+    """The first power of values of the network, the only one that is piecewise linear."""
+    exponent = call.value(1)
+    if isinstance(exponent, Tensor) or not (exponent == 1).all():
+        raise NetworkError("depends on the network's input, and is not piecewise linear unless its exponent is 1")
+    base = call.tensor()
+    shape = broadcast([base.shape, exponent.shape])
+    return base.view(np.broadcast_to(base.index, shape))
 
 
 def two(call: Call, a: Tensor, b: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from splinecam_exact._files import PathLike, read_bytes, shown
 from splinecam_exact.arrays import Floats
 from splinecam_exact.kernel.errors import InputError, MissingDependency
 
@@ -16,21 +15,20 @@ _ROUNDOFFS = {"tensor(double)": 2.0**-53, "tensor(float)": 2.0**-24}
 class OnnxReference:
     """A model run by onnxruntime on the CPU, unoptimized and on one input at a time."""
 
-    def __init__(self, model: PathLike | bytes, place: str = "") -> None:
+    def __init__(self, model: bytes, place: str = "the model") -> None:
         try:
             import onnxruntime
         except ImportError:
             raise MissingDependency(
                 "running an ONNX file needs onnxruntime: pip install 'splinecam-exact[onnx]'"
             ) from None
-        self._place = place or ("the model" if isinstance(model, bytes) else shown(model))
+        self._place = place
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = 1
         try:
-            data = model if isinstance(model, bytes) else read_bytes(model)
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # whatever onnxruntime raises
             raise self._refused(error) from None
         self._input = self._session.get_inputs()[0]

@@ -18,6 +18,9 @@ _SLACK = 8
 _STEPS = 8
 """Roundings that each node may have beside those of its sum."""
 
+_MOST_READ = 1 << 22
+"""So many values that windows of a convolution read are held at once."""
+
 
 def rounding_bounds(net: Network, points: Floats, unit: float, magnitudes: Mapping[int, Floats]) -> Floats:
     """(n, outputs): bounds of the rounding errors of evaluating the network at points (n, inputs).
@@ -83,11 +86,15 @@ def _convolved(weight: Convolution, row: Floats) -> Floats:
     taps, channels = weight.taps.T, weight.image[0] // weight.groups
     images = row.reshape(weight.groups, channels, -1)
     kernel = _absolute(weight.kernel).reshape(weight.groups, weight.channels // weight.groups, -1)
-    found = [
-        matrix @ np.where(taps < 0, 0.0, image[:, taps]).reshape(matrix.shape[1], -1)
-        for image, matrix in zip(images, kernel, strict=True)
-    ]
-    return np.concatenate(found).reshape(-1)
+    found = np.empty((weight.groups, kernel.shape[1], taps.shape[1]))
+    width = max(1, _MOST_READ // kernel.shape[2])
+    for start in range(0, taps.shape[1], width):
+        some = slice(start, start + width)
+        for block, image, matrix in zip(found, images, kernel, strict=True):
+            block[:, some] = matrix @ np.where(taps[:, some] < 0, 0.0, image[:, taps[:, some]]).reshape(
+                matrix.shape[1], -1
+            )
+    return found.reshape(-1)
 
 
 def _absolute(array: ExactArray) -> Floats:
