@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,7 @@ class Convolution:
         inside = self.taps >= 0
         masks, which = np.unique(inside, axis=0, return_inverse=True)
         kinds = which.reshape(-1).tolist()
-        used = [np.flatnonzero(np.tile(mask, channels)).tolist() for mask in masks]
+        used = [np.tile(mask, channels).tolist() for mask in masks]
         columns = []
         for taps, kind in zip(self.taps, kinds, strict=True):
             taps = taps[masks[kind]]
@@ -195,7 +196,7 @@ class Convolution:
             size = self.channels // self.groups
             for o in range(group * size, (group + 1) * size):
                 row = numerators[o * width : (o + 1) * width]
-                coefs = [tuple(row[k] for k in some) for some in used]
+                coefs = [tuple(compress(row, some)) for some in used]
                 for indices, kind in zip(numbers, kinds, strict=True):
                     yield indices, coefs[kind]
 

@@ -41,9 +41,8 @@ def run(capfd: pytest.CaptureFixture[str]) -> Runner:
     return runner(capfd)
 
 
-def test_everything_is_verified_within_a_minute(found: dict[str, Any]) -> None:
+def test_everything_is_verified(found: dict[str, Any]) -> None:
     assert found["status"] == "verified"
-    assert found["seconds"] < 60
     assert [network["name"] for network in found["networks"]] == ["digits", "digits_cnn", "sdf"]
     for network in found["networks"]:
         assert {check["status"] for check in network["checks"].values()} == {"verified"}
