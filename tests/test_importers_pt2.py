@@ -7,6 +7,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -142,6 +143,54 @@ def test_layers_that_are_refused_are_named(tmp_path: Path) -> None:
         sx.load(saved(exported(module, 2), tmp_path / "m.pt2"))
 
 
+class Of(nn.Module):
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+def test_operations_without_output(tmp_path: Path) -> None:
+    program = exported(Of(lambda x: x.float().relu()), 2)
+    assert "_assert_tensor_metadata" in str(program)
+    net = sx.load(saved(program, tmp_path / "m.pt2"))
+    assert net.evaluate([-1, 2]) == [0, 2]
+    assert net.conventions == ()
+
+
+def test_casts_to_narrower_floats_are_recorded(tmp_path: Path) -> None:
+    net = sx.load(saved(exported(Of(lambda x: x.half().to(x.dtype).relu()), 2), tmp_path / "m.pt2"))
+    assert net.conventions == ("torch: casts to float16 are left out, nothing is rounded",)
+
+
+def test_operations_that_decompose_have_a_remedy(tmp_path: Path) -> None:
+    program = exported(Of(lambda x: torch.addcmul(x, x, torch.full((2,), 2.0))), 2)
+    with pytest.raises(NetworkError, match=r"addcmul.* is not supported.*, or export it with \.run_decompositions\(\)"):
+        sx.load(saved(program, tmp_path / "m.pt2"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = program.run_decompositions()
+    net = sx.load(saved(program, tmp_path / "d.pt2"))
+    assert net.evaluate([1, 2]) == [3, 6]
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth"])
+def test_pickles_of_torch_have_a_remedy(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"export the module and save it with torch\.export\.save as \.pt2"):
+        sx.load(tmp_path / f"m{suffix}")
+
+
+@pytest.mark.filterwarnings("error")
+def test_nan_of_every_kind_is_told(file: Path, tmp_path: Path) -> None:
+    content = members(file)
+    name = next(n for n in content if n.startswith("data/weights/weight_"))
+    content[name] = bytes.fromhex("010080ff") + content[name][4:]  # signalling
+    with pytest.raises(NetworkError, match="nan"):
+        sx.load(written(tmp_path / "m.pt2", content))
+
+
 @pytest.mark.parametrize("missing", [["onnx"], ["torch", "onnx"]])
 def test_it_is_read_without_torch_and_onnx(missing: list[str], file: Path) -> None:
     script = "import sys; sys.modules.update(dict.fromkeys(sys.argv[2:])); import splinecam_exact as sx; "
@@ -246,6 +295,50 @@ def test_operations_that_ask_for_huge_tensors_are_refused(file: Path, tmp_path: 
 
     with pytest.raises(NetworkError, match="values are the most"):
         sx.load(changed(file, tmp_path, "models/model.json", huge))
+
+
+REPEATED = {"inputs": [{"arg": {"as_ints": [0]}}, {"arg": {"as_int": 300_000_000}}], "target": "_operator.mul"}
+TEXT = {"inputs": [{"arg": {"as_string": "a"}}, {"arg": {"as_int": 3_000_000_000}}], "target": "_operator.mul"}
+SPLIT = "torch.ops.aten.tensor_split.sections"
+
+
+def squares(count: int) -> list[Any]:
+    names = [{"arg": {"as_int": 3}}, *({"arg": {"as_sym_int": {"as_name": f"q{k}"}}} for k in range(count))]
+    return [{"target": "_operator.mul", "inputs": [n, n], "outputs": [f"q{k}"]} for k, n in enumerate(names)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([REPEATED], r"applies operator\.mul to a list"),
+        ([TEXT], r"applies operator\.mul to a str"),
+        (squares(40), "an int that is no int64"),
+        ([{"target": SPLIT, "inputs": [None, {"arg": {"as_int": 300_000_000}}]}], "more than 4096 parts"),
+        ([{"target": "torch.ops.aten.unbind.int", "inputs": [None, {"arg": {"as_int": 1}}]}], "more than 4096 parts"),
+        ([{"target": "torch.ops.aten.split.Tensor", "inputs": [None, *({"arg": {"as_int": 1}},) * 2]}], "4096 parts"),
+        ([{"target": "torch.ops.aten.hardsigmoid.default", "inputs": [None]}] * 30, "network too large to be read"),
+    ],
+)
+def test_small_files_do_not_ask_for_much_work(nodes: list[Any], message: str, tmp_path: Path) -> None:
+    def more(model: Any) -> None:
+        graph = model["graph_module"]["graph"]
+        (relu,) = graph["nodes"]
+        last = relu["outputs"][0]["as_tensor"]["name"]
+        for k, node in enumerate(nodes):
+            inputs = [
+                {"name": "x", "kind": 1, "arg": {"as_tensor": {"name": last}}} if i is None else i
+                for i in node["inputs"]
+            ]
+            (output,) = node.get("outputs", [f"new{k}"])
+            made = {"as_sym_int": {"as_name": output}} if "outputs" in node else {"as_tensor": {"name": output}}
+            graph["nodes"].append({"target": node["target"], "inputs": inputs, "outputs": [made]})
+            last = output if None in node["inputs"] else last
+
+    path = saved(exported(Of(torch.relu), 1 << 20), tmp_path / "m.pt2")
+    started = time.monotonic()
+    with pytest.raises(NetworkError, match=message):
+        sx.load(changed(path, tmp_path, "models/model.json", more))
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize(

@@ -693,6 +693,79 @@ def test_missing_torch_is_named() -> None:
     assert "MissingDependency: from_torch needs torch: pip install" in done.stderr
 
 
+class Of(nn.Module):
+    """A linear layer and a function of it and the input."""
+
+    def __init__(self, function: Callable[[Any, Any], Any], dtype: Any = torch.float32) -> None:
+        super().__init__()
+        self.function = function
+        self.layer = nn.Linear(2, 2, dtype=dtype)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.tensor([[1.0, 0.1], [-0.5, 2.0]]))
+            self.layer.bias.copy_(torch.tensor([0.5, 0.25]))
+
+    def forward(self, x: Any) -> Any:
+        return self.function(self.layer, x)
+
+
+UNREGISTERED = [nn.Linear(2, 2, bias=False)]
+
+
+@pytest.mark.parametrize(
+    ("function", "factors"),
+    [
+        (lambda layer, x: layer(x.float()), [1, 1]),
+        (lambda layer, x: layer(x).float() * 3, [3, 3]),
+        (lambda layer, x: layer(x) @ torch.eye(2), [1, 1]),
+        (lambda layer, x: layer(x) @ torch.tensor([[2.0, 0], [0, 0.5]]), [2, mpq(1, 2)]),
+        (lambda layer, x: UNREGISTERED[0](layer(x)) * 0 + layer(x), [1, 1]),
+    ],
+)
+def test_float32_within_a_forward(function: Any, factors: list[Any]) -> None:
+    x = [mpq(1, 3), mpq(2)]
+    plain = from_torch(Of(lambda layer, x: layer(x)).eval()).evaluate(x)
+    net = from_torch(Of(function).eval())
+    assert net.evaluate(x) == [f * v for f, v in zip(factors, plain, strict=True)]
+    assert net.conventions == ()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cast"), [(torch.float32, torch.float16), (torch.float64, torch.float32), (torch.float64, torch.bfloat16)]
+)
+def test_casts_to_narrower_floats_are_recorded(dtype: Any, cast: Any) -> None:
+    net = from_torch(Of(lambda layer, x: layer(x.to(cast).to(x.dtype)), dtype).eval())
+    plain = from_torch(Of(lambda layer, x: layer(x), dtype).eval())
+    name = str(cast).removeprefix("torch.")
+    assert net.conventions == (f"torch: casts to {name} are left out, nothing is rounded",)
+    assert net.evaluate([mpq(1, 3), 2]) == plain.evaluate([mpq(1, 3), 2])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_compiled_modules_are_told_apart() -> None:
+    layer = nn.Linear(2, 2).eval()
+    for build, message in (
+        (lambda: torch.jit.script(layer), "is of torch.jit: import the module as it was"),
+        (lambda: torch.jit.trace(layer, torch.zeros(1, 2)), "is of torch.jit: import the module as it was"),
+        (lambda: torch.compile(layer), r"is compiled by torch.compile: import the original, module\._orig_mod"),
+    ):
+        with pytest.raises(NetworkError, match=message):
+            from_torch(nn.Sequential(build()).eval())
+
+
+def test_lists_and_dicts_of_parameters() -> None:
+    module = Of(lambda layer, x: layer(x) * module.some[0] + module.named["shift"])
+    module.some = nn.ParameterList([torch.full((2,), 2.0)])
+    module.named = nn.ParameterDict({"shift": torch.ones(2)})
+    plain = from_torch(Of(lambda layer, x: layer(x)).eval()).evaluate([1, 2])
+    assert from_torch(module.eval()).evaluate([1, 2]) == [2 * v + 1 for v in plain]
+
+
+@pytest.mark.parametrize("shape", [(1 << 40,), (1 << 15, 1 << 15)])
+def test_huge_inputs_are_refused_before_they_are_made(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="more than 16777216 values"):
+        from_torch(nn.ReLU().eval(), shape)
+
+
 def test_onnx_is_not_needed() -> None:
     program = "import sys; sys.modules['onnx'] = None; import splinecam_exact; print(splinecam_exact.from_torch)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -41,6 +41,11 @@ def load(
         return native.load(path)
     if suffix == ".npz":
         return npz.load(path)
+    if suffix in (".pt", ".pth"):
+        raise InputError(
+            f"{os.fspath(path)}: {suffix} files are not read, as they run code when they are: export the module and "
+            "save it with torch.export.save as .pt2, or pass the module to from_torch"
+        )
     raise InputError(
         f"{os.fspath(path)}: the suffix {suffix!r} is unknown; .json, .npz, .nnet, .onnx and .pt2 are supported"
     )

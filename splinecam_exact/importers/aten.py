@@ -22,7 +22,7 @@ _PYTHON = {
     name: getattr(operator, name)
     for name in "add sub mul floordiv mod neg eq ne lt le gt ge truediv getitem".split()  # noqa: SIM905
 }
-"""What programs do with ints, such as sizes, and lists."""
+"""What programs do with numbers, such as sizes, and lists."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Translation:
                 self._forget(number, operation)
             except NetworkError as error:
                 raise type(error)(f"{operation.place} {error}") from None
-            except (ValueError, IndexError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            except (ValueError, IndexError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
                 raise NetworkError(
                     f"{operation.place} applies {operation.target} in a way that is not supported "
                     f"({type(error).__name__}: {error})"
@@ -121,7 +121,7 @@ class _Translation:
         if in_place:
             self._write(number, operation, result, arguments)
         names = [operation.outputs] if isinstance(operation.outputs, str) else list(operation.outputs)
-        parts = [result] if isinstance(operation.outputs, str) else list(result)
+        parts = [result] if isinstance(operation.outputs, str) else list(result) if names else []
         for output, value in zip(names, parts, strict=False):
             if output is not None:
                 self.values[output] = value
@@ -133,7 +133,7 @@ class _Translation:
 
     def _result(self, base: str, name: str, arguments: Any, keywords: Any, operation: Operation) -> Any:
         if operation.target.startswith(("_operator.", "operator.")) and base in _PYTHON:
-            return _PYTHON[base](*arguments)
+            return _python(base, arguments)
         given = _flat((arguments, keywords))
         for value in given:
             if isinstance(value, Stripped):
@@ -147,7 +147,7 @@ class _Translation:
             return Stripped(arguments[0], LAST[base], _names(operation.arguments)[0])
         handler = _HANDLERS.get(name, _HANDLERS.get(base))
         if handler is None:
-            raise NetworkError(refusal(base, operation.target, depends))
+            raise refusal(base, operation.target, depends)
         return handler(self.graph, *arguments, **keywords)
 
     def _over_classes(self, base: str, arguments: Any, keywords: Any) -> bool:
@@ -173,6 +173,27 @@ class _Translation:
                     "writes to a tensor that is read under another name later: export it with .run_decompositions()"
                 )
         self.values[target.name] = result
+
+
+def record_casts(graph: Graph, wide: bool) -> None:
+    """Add to the conventions that casts which round are left out; `wide` says that those to float32 do."""
+    exact = {"float64"} if wide else {"float64", "float32"}
+    graph.conventions += [f"torch: casts to {n} are left out, nothing is rounded" for n in sorted(graph.casts - exact)]
+
+
+def _python(base: str, arguments: Sequence[Any]) -> Any:
+    """What Python's operator makes of numbers that no operation makes large, or an entry of a list."""
+    if base == "getitem":
+        if isinstance(arguments[0], list | tuple) and type(arguments[1]) is int:
+            return arguments[0][arguments[1]]
+        raise NetworkError(f"reads an entry of a {type(arguments[0]).__name__}; lists are read")
+    for value in arguments:
+        if not isinstance(value, bool | int | float):
+            raise NetworkError(f"applies operator.{base} to a {type(value).__name__}, which is not supported")
+    found = _PYTHON[base](*arguments)
+    if isinstance(found, int) and abs(found) > 1 << 63:
+        raise NetworkError(f"computes an int that is no int64 ({base})")
+    return found
 
 
 def _parts(target: str) -> tuple[str, str]:

@@ -29,9 +29,14 @@ class AtenReference:
 
     def __call__(self, points: Floats) -> Floats:
         """The outputs (n, outputs) at points (n, inputs). Raises InputError where torch refuses an operation."""
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return np.stack([self._row(point) for point in points])
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)  # that of the numbers the program makes
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return np.stack([self._row(point) for point in points])
+        finally:
+            torch.set_default_dtype(default)
 
     def _row(self, point: Floats) -> Floats:
         values: dict[str, Any] = {}

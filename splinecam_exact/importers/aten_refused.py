@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from splinecam_exact.importers.aten_values import Unsupported
+from splinecam_exact.kernel.errors import NetworkError
+
 REPLACE = "replace it by something continuous and piecewise linear, such as ReLU, LeakyReLU, Hardtanh or Hardsigmoid"
 
 LAST = {
@@ -16,14 +19,13 @@ LAST = {
 _CURVED = """
     gelu silu mish tanh elu selu celu softplus hardswish softmin log_sigmoid log_sigmoid_forward softsign glu exp exp2
     expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh rsqrt erf layer_norm native_layer_norm
-    group_norm native_group_norm instance_norm rms_norm _fused_rms_norm norm linalg_vector_norm var std var_mean
-    std_mean logsumexp cumprod prod scaled_dot_product_attention _scaled_dot_product_flash_attention_for_cpu
-    cosine_similarity local_response_norm lp_pool2d logaddexp rnn_tanh rnn_relu lstm gru _weight_norm
-    _weight_norm_interface addcmul addcdiv
+    group_norm native_group_norm rms_norm _fused_rms_norm var std var_mean
+    std_mean logsumexp scaled_dot_product_attention _scaled_dot_product_flash_attention_for_cpu
+    cosine_similarity local_response_norm logaddexp rnn_tanh lstm gru
 """
 _JUMPS = """
-    sign sgn round floor ceil trunc frac heaviside remainder fmod floor_divide argmax argmin topk sort argsort
-    hardshrink bernoulli rand randn rand_like randn_like multinomial cummax cummin mode median kthvalue masked_fill
+    sign sgn round floor ceil trunc frac heaviside remainder fmod floor_divide argmax argmin argsort
+    hardshrink bernoulli rand randn rand_like randn_like multinomial mode
     nonzero searchsorted bucketize
 """
 _KIND = {
@@ -32,18 +34,18 @@ _KIND = {
 }
 
 
-def refusal(base: str, target: str, depends: bool) -> str:
+def refusal(base: str, target: str, depends: bool) -> NetworkError:
     """Why an operation without a handler is refused; `depends` says whether the input's values go into it."""
     if base in LAST and depends:
-        return (
+        return NetworkError(
             f"applies {LAST[base]}, which is not piecewise linear: leave it out, or, if it is the last operation, pass "
             "strip_output=True, which changes the outputs but not which is the largest"
         )
     if not depends:
-        return f"computes {target} of constants, which is not done exactly: store the result as a buffer"
+        return Unsupported(f"computes {target} of constants, which is not done exactly: store the result as a buffer")
     if base in _KIND:
-        return f"applies {base}, which {_KIND[base]}: {REPLACE}"
-    return (
+        return NetworkError(f"applies {base}, which {_KIND[base]}: {REPLACE}")
+    return Unsupported(
         f"applies {target}, which is not supported: write it with linear maps, convolutions, pooling, maxima, sums and "
         "piecewise linear activations, or build the network from nodes with Network"
     )

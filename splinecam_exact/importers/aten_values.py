@@ -17,6 +17,10 @@ class SharedMemory(NetworkError):
     """A program writes to a part of a tensor, or to one that has two names."""
 
 
+class Unsupported(NetworkError):
+    """A program has an operation that is not known here."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Where a tensor is above (or, if `below`, under) constants: the condition of a `where`."""

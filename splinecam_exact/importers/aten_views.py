@@ -26,6 +26,8 @@ from splinecam_exact.importers.tensors import Tensor, axis_of, check_size, objec
 from splinecam_exact.kernel.errors import NetworkError
 
 _END = (1 << 63) - 1
+_MOST_PARTS = 4096
+"""A tensor is split into so many parts at most."""
 _INTS = range(1, 6), range(28, 29)
 """Where the numbers of torch's types of ints lie: uint8 to int64."""
 
@@ -73,10 +75,18 @@ def _split(t: Tensor, sizes: Any, dim: int) -> list[Tensor]:
     if isinstance(sizes, int):
         if sizes < 1:
             raise NetworkError(f"splits into parts of {sizes}")
-        ends = list(range(0, t.shape[d], sizes))
-        return [t.slice(d, k, k + sizes) for k in ends]
+        starts = range(0, _few(t.shape[d], sizes), sizes)
+        return [t.slice(d, k, k + sizes) for k in starts]
+    _few(len(sizes))
     ends = np.cumsum([0, *sizes]).tolist()
     return [t.slice(d, a, b) for a, b in pairwise(ends)]
+
+
+def _few(size: int, each: int = 1) -> int:
+    """The size, after a check that there are not too many parts."""
+    if size > _MOST_PARTS * each:
+        raise NetworkError(f"splits a tensor into more than {_MOST_PARTS} parts")
+    return size
 
 
 def _chunk(t: Tensor, chunks: int, dim: int) -> list[Tensor]:
@@ -86,14 +96,14 @@ def _chunk(t: Tensor, chunks: int, dim: int) -> list[Tensor]:
 def _tensor_split(t: Tensor, sections: Any, dim: int) -> list[Tensor]:
     n = t.shape[axis_of(dim, t.rank)]
     if isinstance(sections, int):
-        small, more = divmod(n, max(sections, 1))
+        small, more = divmod(n, max(_few(sections), 1))
         return _split(t, [small + (k < more) for k in range(sections)], dim)
     ends = [0, *sections, n]
     return _split(t, [b - a for a, b in pairwise(ends)], dim)
 
 
 def _unbind(t: Tensor, dim: int) -> list[Tensor]:
-    return [t.select(dim, k) for k in range(t.shape[axis_of(dim, t.rank)])]
+    return [t.select(dim, k) for k in range(_few(t.shape[axis_of(dim, t.rank)]))]
 
 
 def _movedim(t: Tensor, source: Any, destination: Any) -> Tensor:
@@ -219,11 +229,13 @@ def converted(g: Graph, x: Any, *args: Any, **keywords: Any) -> Any:
     if isinstance(x, Tensor):
         if not kinds[0].is_float:
             raise NetworkError(f"turns values into {kinds[0].name}, which jumps")
+        g.casts.add(kinds[0].name)
         return x
     if isinstance(x, Comparison):
         raise NetworkError("turns a comparison into numbers, which jump")
     array = as_constant(x)
     if kinds[0].is_float:
+        g.casts.add(kinds[0].name)
         return as_number(array)
     if kinds[0].name == "bool":
         return array != 0

@@ -17,6 +17,9 @@ from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Node, Piecewise
 from splinecam_exact.weights import Ints, Selection, Weight
 
+_MOST_WORK = 1 << 27
+"""All nodes together, each counted by `_work`: up to about a minute."""
+
 
 class Builder:
     """Nodes over an input of shape `input_shape`, a batch dimension of 1 included where the framework has one."""
@@ -27,6 +30,9 @@ class Builder:
         self.nodes: list[Node] = []
         self.sizes = [math.prod(shape)]
         self.conventions: list[str] = []
+        self.casts: set[str] = set()
+        """The float types that the model casts to; nothing is rounded here."""
+        self._work = 0
         self.input = Tensor(0, np.arange(self.sizes[0]).reshape(shape))
         self.rounded: tuple[mpq, mpq] | None = None
         """The largest errors of a BatchNorm's scale and shift, where there is one."""
@@ -63,6 +69,9 @@ class Builder:
         """The output of a new node, in a shape."""
         size = node.size(self.sizes)
         check_size((size,), "a node")
+        self._work += _work(node, size)
+        if self._work > _MOST_WORK:
+            raise NetworkError("makes the network too large to be read: make the model or its input smaller")
         try:
             self.nodes.append(node.fitted(self.sizes))
         except NetworkError as error:
@@ -102,7 +111,9 @@ class Builder:
     def used(self, t: Tensor) -> Tensor:
         """The same tensor over a node without other values, so that an operation on each may be done on the node."""
         flat = t.index.reshape(-1)
-        places = np.unique(flat)
+        read = np.zeros(self.sizes[t.node], np.bool_)
+        read[flat] = True
+        places = np.flatnonzero(read)
         if len(places) == self.sizes[t.node]:
             return t
         node = self.materialize(Tensor(t.node, places))
@@ -132,6 +143,16 @@ def ones(size: int) -> ExactArray:
 def zeros(size: int) -> ExactArray:
     """A bias of zeros."""
     return ExactArray.of(np.zeros(size))
+
+
+def _work(node: Node, size: int) -> int:
+    """How long a node takes to make and to check, in values that are all treated alike."""
+    if isinstance(node, Affine):
+        rational = [w for w in node.weights if isinstance(w, ExactArray) and len(w.shape) == 1 and w.floats is None]
+        return size * (1 + 16 * len(rational))
+    if isinstance(node, Max):
+        return size + 4 * sum(map(len, node.groups))
+    return size * (8 if node.slopes.shape[0] > 1 or node.breakpoints.shape[0] > 1 else 1)
 
 
 def _moved(node: Node, renamed: dict[int, int]) -> Node:

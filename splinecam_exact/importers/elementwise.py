@@ -10,7 +10,7 @@ from gmpy2 import mpq
 
 from splinecam_exact.arrays import ExactArray
 from splinecam_exact.importers.builder import Builder, zeros
-from splinecam_exact.importers.tensors import Constant, Tensor, axis_of, check_size, constant, exact_array
+from splinecam_exact.importers.tensors import Constant, Tensor, axis_of, check_size, constant, exact_array, uniform
 from splinecam_exact.kernel.errors import NetworkError
 from splinecam_exact.kernel.program import MAX_GROUP
 from splinecam_exact.nodes import Affine, Max, Piecewise
@@ -87,8 +87,7 @@ class Elementwise(Builder):
         t = self._expanded(t, factors.shape, terms.shape)
         if factors.size == terms.size == 1:
             t = self.used(t)
-            size = (self.sizes[t.node],)
-            weight, bias = (exact_array(filled(v, size), size, "constant") for v in (factors, terms))
+            weight, bias = (uniform(v, self.sizes[t.node]) for v in (factors, terms))
         else:
             t = self.ordered(t)
             weight, bias = self.placed(t, factors, "scale"), self.placed(t, terms, "shift")

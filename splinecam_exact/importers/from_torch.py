@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
-from splinecam_exact.importers.aten import Operation, Ref, translate
+from splinecam_exact.importers.aten import Operation, Ref, record_casts, translate
 from splinecam_exact.importers.aten_values import SharedMemory
 from splinecam_exact.importers.aten_views import DType
 from splinecam_exact.importers.graph import Graph
+from splinecam_exact.importers.tensors import MAX_VALUES
 from splinecam_exact.kernel.errors import InputError, MissingDependency, NetworkError
 from splinecam_exact.network import Network
 
@@ -70,7 +73,7 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
     except InputError as error:
         raise NetworkError(f"{place}: {error}") from None
     with _quiet():
-        exported = _exported(copy, shape, place)
+        exported, is_copy = _exported(module, copy, shape, place)
         try:
             graph, output, run = _translated(exported, module, shape, strip_output)
         except NetworkError as first:
@@ -78,9 +81,10 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
             try:
                 graph, output, run = _translated(exported.run_decompositions(), module, shape, strip_output)
             except Exception as second:
-                raise (second if isinstance(first, SharedMemory) else first) from None
+                raise NetworkError(str(second if isinstance(first, SharedMemory) else first)) from None
+    record_casts(graph, any(p.dtype == torch.float64 for p in (*module.parameters(), *module.buffers())))
     net = graph.network(output)
-    reference = run if strip_output else TorchReference(copy, shape, copied=True)
+    reference = run if strip_output or graph.casts or not is_copy else TorchReference(copy, shape, copied=True)
     try:
         require_import(net, reference, _REMEDY, graph.magnitudes)
     except NetworkError as error:
@@ -90,20 +94,26 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
     return net
 
 
-def _exported(copy: nn.Module, shape: tuple[int, ...], place: str) -> Any:
-    """The exported program: of the module as it is, or else of what torch.fx makes of it."""
+def _exported(module: nn.Module, copy: nn.Module, shape: tuple[int, ...], place: str) -> tuple[Any, bool]:
+    """The exported program, and whether it is that of the float64 copy: as it is, or else as torch.fx makes it.
+
+    Where the forward makes float32 numbers, these do not go together with the copy, but with the module itself.
+    """
     example = torch.zeros((1, *shape), dtype=torch.float64, device="cpu")
     with torch.no_grad():
+        ways: tuple[Callable[[nn.Module], Any], ...] = (lambda m: m, torch.fx.symbolic_trace)
+        for way in ways:
+            with suppress(Exception):  # whatever the module's code raises
+                copy(example)
+                return torch.export.export(way(copy), (example,), strict=False), True
+        own = deepcopy(module).cpu()
+        example = example.to(next((p.dtype for p in own.parameters() if p.is_floating_point()), torch.float32))
         try:
-            return torch.export.export(copy, (example,), strict=False)
-        except Exception as error:  # whatever the module's code raises
-            first = error
-        try:
-            return torch.export.export(torch.fx.symbolic_trace(copy), (example,), strict=False)
-        except Exception:
-            torch_checks.refuse_failing_layer(copy, example, place)
+            return torch.export.export(own, (example,), strict=False), False
+        except Exception as error:
+            torch_checks.refuse_failing_layer(own, example, place)
             raise NetworkError(
-                f"{place} cannot be traced on an input of shape {(1, *shape)} ({torch_checks.reason(first)}): the "
+                f"{place} cannot be traced on an input of shape {(1, *shape)} ({torch_checks.reason(error)}): the "
                 "course of its forward must not depend on the input's values"
             ) from None
 
@@ -161,7 +171,8 @@ def _argument(value: Any) -> Any:
 def _constant(tensor: Any, name: str) -> Any:
     if not isinstance(tensor, torch.Tensor):
         raise NetworkError(f"{name} is a {type(tensor).__name__}; a tensor is needed")
-    found: np.ndarray[Any, Any] = tensor.detach().numpy()
+    array = tensor.detach()
+    found: np.ndarray[Any, Any] = (array.double() if array.is_floating_point() else array).numpy()
     return found
 
 
@@ -183,6 +194,8 @@ def _input_shape(module: nn.Module, given: Sequence[int] | None) -> tuple[int, .
     if given is not None:
         if not isinstance(given, Sequence) or not given or not all(type(n) is int and n > 0 for n in given):
             raise InputError(f"input_shape must be positive sizes without the batch dimension, not {given!r}")
+        if math.prod(given) > MAX_VALUES:
+            raise InputError(f"input_shape {tuple(given)} has more than {MAX_VALUES} values, the most that are read")
         return tuple(given)
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.BatchNorm1d):

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from splinecam_exact._files import PathLike, printable, read_bytes, shown
-from splinecam_exact.importers.aten import Operation, Ref, translate
+from splinecam_exact.importers.aten import Operation, Ref, record_casts, translate
+from splinecam_exact.importers.aten_values import Unsupported
 from splinecam_exact.importers.aten_views import DType
 from splinecam_exact.importers.graph import Graph
 from splinecam_exact.importers.pt2_file import NAMES, Archive, size, typed
@@ -38,7 +39,8 @@ def load(path: PathLike, *, strip_output: bool = False) -> Network:
     except FileFormatError:
         raise
     except NetworkError as error:
-        raise NetworkError(f"{place}: {error}") from None
+        remedy = ", or export it with .run_decompositions()" if isinstance(error, Unsupported) else ""
+        raise NetworkError(f"{place}: {error}{remedy}") from None
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
@@ -51,6 +53,7 @@ def _network(archive: Archive, place: str, strip_output: bool) -> Network:
     graph_json, signature = module["graph"], module["signature"]
     stored = {**archive.tensors("weights", name), **archive.tensors("constants", name)}
     graph: Graph | None = None
+    wide = False
     values: dict[str, Any] = {}
     for spec in typed(signature["input_specs"], list, place):
         ((kind, content),) = typed(spec, dict, place).items()
@@ -60,7 +63,9 @@ def _network(archive: Archive, place: str, strip_output: bool) -> Network:
                 continue
             if graph is not None:
                 raise NetworkError("takes several tensors; one is supported")
-            graph = Graph(_input_shape(graph_json["tensor_values"][argument.name]["sizes"], place))
+            meta = graph_json["tensor_values"][argument.name]
+            graph = Graph(_input_shape(meta["sizes"], place))
+            wide = NAMES.get(meta["dtype"]) == "float64"
             values[argument.name] = graph.input
         elif kind in ("parameter", "buffer", "tensor_constant"):
             key = typed(content[f"{kind}_name"], str, place)
@@ -74,6 +79,7 @@ def _network(archive: Archive, place: str, strip_output: bool) -> Network:
     output = _output(signature["output_specs"], place)
     program = [_operation(node, place) for node in typed(graph_json["nodes"], list, place)]
     found, source = translate(graph, values, program, output, strip_output)
+    record_casts(graph, wide)
     net = graph.network(found)
     _require_same(net, values, program, source, graph)
     return net

@@ -115,7 +115,8 @@ def decoded(content: bytes, meta: dict[str, Any], place: str) -> Constant:
     steps = [s * flat.itemsize for s in strides]
     found = np.lib.stride_tricks.as_strided(flat[start:], shape, steps, writeable=False)
     if found.dtype.kind == "f":
-        return found.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # signalling NaN
+            return found.astype(np.float64)
     return found.copy() if found.dtype.kind == "b" else found.astype(np.int64)
 
 

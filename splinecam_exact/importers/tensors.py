@@ -56,6 +56,18 @@ def exact_array(values: Constant, shape: tuple[int, ...], name: str) -> ExactArr
     return ExactArray.of(flat if flat.dtype.kind == "f" else flat.tolist(), name)
 
 
+def uniform(value: object, size: int, name: str = "constant") -> ExactArray:
+    """The exact array of so many times one number."""
+    found = constant(value, name)
+    if found.size != 1:
+        raise NetworkError(f"has a {name} of shape {found.shape} where one number is needed")
+    one = exact_array(found, (1,), name)
+    if one.floats is not None:
+        return ExactArray.of(np.full(size, one.floats[0]))
+    den, numerators = one.numerators()
+    return ExactArray.from_numerators(den, numerators * size, (size,))
+
+
 def objects(values: Constant) -> Constant:
     """The same numbers as mpq, which numpy's operators compute with exactly; infinities raise NetworkError."""
     return values if values.dtype == object else constant(values.astype(object))

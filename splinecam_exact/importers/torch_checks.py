@@ -58,6 +58,12 @@ def _refuse_inside(name: str, module: object, around: tuple[nn.Module, ...]) -> 
         )
     if any(module is outer for outer in around):
         raise NetworkError(f"{place_of(name, module)} contains itself: remove it from its own layers")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise NetworkError(f"{place_of(name, module)} is of torch.jit: import the module as it was before torch.jit")
+    if "_orig_mod" in module._modules:
+        raise NetworkError(
+            f"{place_of(name, module)} is compiled by torch.compile: import the original, module._orig_mod"
+        )
     _refuse_changed_call(place_of(name, module), module)
     _refuse_unreadable(place_of(name, module), module)
     for key, child in module._modules.items():
@@ -83,6 +89,8 @@ def _refuse_changed_call(place: str, module: nn.Module) -> None:
     if module._compiled_call_impl is not None:
         raise NetworkError(f"{place} is compiled, so other code runs: import the module before .compile()")
     for name, base, written in _CALL:
+        if name == "__call__" and kind in (nn.ParameterList, nn.ParameterDict):
+            continue  # theirs only raises
         if not _is_written_in(base, kind, name, written):
             raise NetworkError(f"{place} overrides {name}, which may change its output: use nn.Module's own")
     if inspect.getattr_static(kind, "__getattribute__") is not vars(object)["__getattribute__"]:
