@@ -464,6 +464,17 @@ def test_files_of_very_many_nodes_are_refused(tmp_path: Path, monkeypatch: pytes
         read(model([*nodes[:1], ("Neg", ["a"], ["b"], {}), ("Abs", ["b"], ["y"], {})], [2]), tmp_path)
 
 
+def test_large_constants_are_not_used_often(tmp_path: Path) -> None:
+    nodes = [
+        ("ConstantOfShape", ["s"], ["w"], {"value": numpy_helper.from_array(real(0.5))}),
+        ("Expand", ["x", "e"], ["a0"], {}),
+        *(("MatMul", [f"a{k}", "w"], [f"a{k + 1}"], {}) for k in range(40)),
+    ]
+    content = model(nodes, [1, 1], {"s": ints(2048, 2048), "e": ints(1, 2048)}, output="a40")
+    with pytest.raises(NetworkError, match=r"node 'n10' \(MatMul\): .* numbers together, far more than the file holds"):
+        read(content, tmp_path)
+
+
 def test_first_power_changes_nothing(tmp_path: Path) -> None:
     net = agrees(
         model([("Pow", ["x", "one"], ["h"], {}), RELU_OF_H], [2, 1], {"one": np.ones((1, 3), np.int64)}), tmp_path

@@ -12,6 +12,8 @@ from splinecam_exact.importers.graph import Graph
 from splinecam_exact.importers.tensors import Tensor
 from splinecam_exact.kernel.errors import FileFormatError, MissingDependency, NetworkError
 from splinecam_exact.network import Network
+from splinecam_exact.nodes import Affine
+from splinecam_exact.weights import Convolution, Selection, Weight
 
 try:
     from onnx import TensorProto
@@ -24,6 +26,9 @@ from splinecam_exact.importers.onnx_file import Attributes, Model, name_of, node
 
 _MOST_ENTRIES = 1 << 25
 """So many entries may all tensors have together."""
+_MOST_STORED = 1 << 25
+"""So many numbers may the matrices and convolutions of all nodes store together, and as many more as the file has
+bytes: a small file may use one large constant often."""
 
 
 def load(path: PathLike, *, strip_output: bool = False) -> Network:
@@ -36,14 +41,16 @@ def load(path: PathLike, *, strip_output: bool = False) -> Network:
     LogSoftmax or Sigmoid, which the conventions record, as they do casts to narrower floats.
 
     Raises FileFormatError for a file that is broken, and NetworkError, naming the node, for what is not continuous and
-    piecewise linear or not supported; external data, subgraphs and operators of other domains are not read. Where
+    piecewise linear or not supported; external data, subgraphs and operators of other domains are not read, nor are
+    models of more than 10 000 nodes, or with tensors of more than 33 million entries together. Where
     onnxruntime is installed (and has the operators for this type of floats) it is run on random points, in a process of
-    its own, and must give the network's values within a bound on its rounding errors; otherwise, call `verify_import`
-    where it is.
+    its own, and must give the network's values within a bound on its rounding errors (a warning says where the network
+    is too large for that); otherwise, call `verify_import` where it is.
     """
     place = shown(path)
-    model = onnx_file.parse(read_bytes(path), place, tuple(onnx_table.STRIPPED) if strip_output else ())
-    translation = _Translation(model, place)
+    data = read_bytes(path)
+    model = onnx_file.parse(data, place, tuple(onnx_table.STRIPPED) if strip_output else ())
+    translation = _Translation(model, place, _MOST_STORED + len(data))
     net = translation.network()
     onnx_check.refuse_other_values(net, model, place, translation.graph.magnitudes)
     return net
@@ -52,8 +59,10 @@ def load(path: PathLike, *, strip_output: bool = False) -> Network:
 class _Translation:
     """The values of the names in a model, each kept while a node is left that reads it."""
 
-    def __init__(self, model: Model, place: str) -> None:
+    def __init__(self, model: Model, place: str, most_stored: int) -> None:
         self.model = model
+        self.most_stored = most_stored
+        self.stored = self.counted = 0
         self.place = place
         try:
             self.graph = Graph(room(model.input_shape))
@@ -97,6 +106,14 @@ class _Translation:
             if self.entries > _MOST_ENTRIES:
                 raise NetworkError(f"{place}: the model's tensors have more than {_MOST_ENTRIES} entries together")
             self.values[name] = value
+        for made in self.graph.nodes[self.counted :]:
+            self.stored += sum(map(_stored, made.weights)) if isinstance(made, Affine) else 0
+        self.counted = len(self.graph.nodes)
+        if self.stored > self.most_stored:
+            raise NetworkError(
+                f"{place}: the network's matrices and convolutions have more than {self.most_stored} numbers together, "
+                "far more than the file holds"
+            )
         for name in node.input:
             self.readers[name] -= 1
             if not self.readers[name]:
@@ -155,3 +172,10 @@ class _Translation:
             except NetworkError as error:
                 raise FileFormatError(f"{self.place}: initializer {name_of(name)}", str(error)) from None
         return self.values[name]
+
+
+def _stored(weight: Weight) -> int:
+    """How many numbers a weight stores, beside one for each output."""
+    if isinstance(weight, Convolution):
+        return math.prod(weight.kernel.shape) + math.prod(weight.output) * math.prod(weight.window)
+    return 0 if isinstance(weight, Selection) or len(weight.shape) == 1 else math.prod(weight.shape)
