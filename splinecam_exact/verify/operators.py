@@ -32,7 +32,7 @@ _NORMS: dict[bytes, float] = {}
 
 LONG = 256
 """Sums in matrix products of more terms than that are added in blocks of half as many or fewer."""
-SHORT = 32
+SHORT = 64
 """The same for convolutions."""
 
 
