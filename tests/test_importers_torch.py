@@ -729,6 +729,20 @@ def test_float32_within_a_forward(function: Any, factors: list[Any]) -> None:
     assert net.conventions == ()
 
 
+@pytest.mark.parametrize("cast", [torch.float32, torch.float16])
+@pytest.mark.parametrize("before", [True, False])
+def test_forward_that_changes_is_refused_with_casts_too(cast: Any, before: bool) -> None:
+    calls = []
+
+    def function(layer: Any, x: Any) -> Any:
+        calls.append(0)
+        x = x.to(cast).to(torch.float32) if before else layer(x).to(cast)
+        return (layer(x) if before else x) * (1 + len(calls) / 8)
+
+    with pytest.raises(NetworkError, match=r"computes something else .*: its forward does something else each"):
+        from_torch(Of(function).eval())
+
+
 @pytest.mark.parametrize(
     ("dtype", "cast"), [(torch.float32, torch.float16), (torch.float64, torch.float32), (torch.float64, torch.bfloat16)]
 )

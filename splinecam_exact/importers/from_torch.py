@@ -48,12 +48,14 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
 
     Parameters in float16, bfloat16, float32 or float64 are the dyadic rationals they store, and so are Python floats
     such as a LeakyReLU's slope. BatchNorm is folded as `importers.batchnorm` says, which the network's conventions
-    record. With `strip_output`, a softmax, log_softmax or sigmoid that is the last operation is left out.
+    record, as they do casts to narrower floats, which are left out. With `strip_output`, a softmax, log_softmax or
+    sigmoid that is the last operation is left out.
 
     Raises NetworkError, naming the layer, for what is not continuous and piecewise linear or not supported, and for
     hooks, replaced methods, parametrizations, training mode, NaN or infinity, and shapes that do not fit. At the end a
-    float64 copy of the module is run on eight points and must give the network's values, but for rounding. The first
-    call takes some seconds longer, in which torch loads its compiler.
+    float64 copy of the module is run on eight points and must give the network's values, but for rounding; where its
+    forward makes float32 numbers, that is done by the exported program, and more coarsely by the module. The first call
+    takes some seconds longer, in which torch loads its compiler.
 
     >>> import torch
     >>> layer = torch.nn.Linear(2, 1)
@@ -73,7 +75,7 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
     except InputError as error:
         raise NetworkError(f"{place}: {error}") from None
     with _quiet():
-        exported, is_copy = _exported(module, copy, shape, place)
+        exported, reference = _exported(module, copy, shape, place)
         try:
             graph, output, run = _translated(exported, module, shape, strip_output)
         except NetworkError as first:
@@ -84,9 +86,13 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
                 raise NetworkError(str(second if isinstance(first, SharedMemory) else first)) from None
     record_casts(graph, any(p.dtype == torch.float64 for p in (*module.parameters(), *module.buffers())))
     net = graph.network(output)
-    reference = run if strip_output or graph.casts or not is_copy else TorchReference(copy, shape, copied=True)
+    rounded = {getattr(torch, name) for name in graph.casts} | {reference.dtype}
+    reference.roundoff = max(torch.finfo(dtype).eps for dtype in rounded) * (0.5 if rounded == {torch.float64} else 2)
     try:
-        require_import(net, reference, _REMEDY, graph.magnitudes)
+        if strip_output or rounded != {torch.float64}:
+            require_import(net, run, _REMEDY, graph.magnitudes)
+        if not strip_output:
+            require_import(net, reference, _REMEDY, graph.magnitudes)
     except NetworkError as error:
         raise NetworkError(f"{place} {error}") from None
     except InputError as error:
@@ -94,8 +100,8 @@ def from_torch(module: nn.Module, input_shape: Sequence[int] | None = None, *, s
     return net
 
 
-def _exported(module: nn.Module, copy: nn.Module, shape: tuple[int, ...], place: str) -> tuple[Any, bool]:
-    """The exported program, and whether it is that of the float64 copy: as it is, or else as torch.fx makes it.
+def _exported(module: nn.Module, copy: nn.Module, shape: tuple[int, ...], place: str) -> tuple[Any, TorchReference]:
+    """The exported program, and what was exported: the float64 copy as it is, or else as torch.fx makes it.
 
     Where the forward makes float32 numbers, these do not go together with the copy, but with the module itself.
     """
@@ -105,11 +111,13 @@ def _exported(module: nn.Module, copy: nn.Module, shape: tuple[int, ...], place:
         for way in ways:
             with suppress(Exception):  # whatever the module's code raises
                 copy(example)
-                return torch.export.export(way(copy), (example,), strict=False), True
+                return torch.export.export(way(copy), (example,), strict=False), TorchReference(
+                    copy, shape, copied=True
+                )
         own = deepcopy(module).cpu()
         example = example.to(next((p.dtype for p in own.parameters() if p.is_floating_point()), torch.float32))
         try:
-            return torch.export.export(own, (example,), strict=False), False
+            return torch.export.export(own, (example,), strict=False), TorchReference(own, shape, True, example.dtype)
         except Exception as error:
             torch_checks.refuse_failing_layer(own, example, place)
             raise NetworkError(

@@ -26,7 +26,8 @@ def load(path: PathLike, *, strip_output: bool = False) -> Network:
     The program is read from its JSON and the parameters from their raw bytes. Nothing in the file is trusted: pickled
     members (sample inputs, custom objects) are never read, no code of the file is run, and torch.export.load, which
     unpickles, is not called. The network is what `from_torch` reads from the module, on a batch of the size that was
-    exported, or of 1 where that was left open. `strip_output` leaves out a last softmax, log_softmax or sigmoid.
+    exported, or of 1 where that was left open. `strip_output` leaves out a last softmax, log_softmax or sigmoid; the
+    conventions record that, and casts to narrower floats, which are left out.
 
     Raises FileFormatError for a file that is broken, and NetworkError, naming the layer, for what is not continuous and
     piecewise linear or not supported. Where torch is installed, the program's operations are run in float64 on random

@@ -16,11 +16,19 @@ from splinecam_exact.kernel.errors import InputError
 
 
 class TorchReference:
-    """A float64 copy of a module on the CPU, run on one input at a time, since a batch may be more than its inputs."""
+    """A float64 copy of a module on the CPU, run on one input at a time, since a batch may be more than its inputs.
 
-    roundoff = 2.0**-53
+    With `copied`, the module is such a copy, or one to be run on inputs of another `dtype`.
+    """
 
-    def __init__(self, module: nn.Module, input_shape: Sequence[int] | None = None, copied: bool = False) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        input_shape: Sequence[int] | None = None,
+        copied: bool = False,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        self.dtype, self.roundoff = dtype, 2.0**-53
         self._shape = None if input_shape is None else tuple(input_shape)
         self._copy = module if copied else float64_copy(module)
 
@@ -32,7 +40,7 @@ class TorchReference:
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 for point in points:
-                    x = torch.tensor(point, dtype=torch.float64, device="cpu").reshape(1, *shape)
+                    x = torch.tensor(point, dtype=self.dtype, device="cpu").reshape(1, *shape)
                     output = only_tensor(self._copy(x))
                     rows.append(output.detach().to("cpu", torch.float64).reshape(-1).numpy())
             return np.stack(rows)
