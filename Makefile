@@ -18,8 +18,9 @@ $(READY): pyproject.toml constraints.txt
 demo: venv
 	$(BIN)/splinecam-exact demo
 
+# Two processes, each with one thread: threads of several processes get in each other's way.
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: venv
 	$(BIN)/ruff check
