@@ -14,7 +14,6 @@ from splinecam_exact.verify.accuracy import cross, length
 from splinecam_exact.verify.rigor import SAFE, TINY, UNIT, chunk
 from splinecam_exact.verify.steps import Field
 
-
 LEAST = 2.0**-400
 """Triangles that are no larger than this say nothing: what underflows is small beside TINY then."""
 
