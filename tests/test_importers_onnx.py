@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 pytest.importorskip("onnx")
@@ -15,6 +16,8 @@ pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto
 from onnx_models import agrees, model
+
+from splinecam_exact.kernel.errors import NetworkError
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -278,4 +281,9 @@ def poolings(draw: st.DrawFn) -> Case:
 
 @given(st.one_of(convolutions(), transposed_convolutions(), poolings()))
 def test_windows_of_any_shape_see_what_onnxruntime_sees(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
-    agrees(single(case), tmp_path_factory.getbasetemp(), tolerance=1e-6)
+    try:
+        agrees(single(case), tmp_path_factory.getbasetemp(), tolerance=1e-6)
+    except NetworkError as error:  # of a window that reads nothing but padding
+        if not re.search("MaxPool.*the maximum of no values", str(error)):
+            raise
+        reject()

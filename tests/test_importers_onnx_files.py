@@ -112,6 +112,28 @@ def test_constants_of_every_kind(tmp_path: Path) -> None:
     agrees(model(nodes, [2, 3], {"stop": np.int64(-1), "step": np.int64(-1)}), tmp_path)
 
 
+@pytest.mark.parametrize("k", [-1, 0, 2, 2**40])
+@pytest.mark.parametrize("upper", [0, 1])
+def test_diagonals_and_triangles(k: int, upper: int, tmp_path: Path) -> None:
+    nodes = [
+        ("EyeLike", ["x"], ["e"], {"k": min(k, 2)}),
+        ("EyeLike", ["c"], ["i"], {"k": -1, "dtype": TensorProto.INT64}),
+        ("Cast", ["i"], ["j"], {"to": TensorProto.FLOAT}),
+        ("Trilu", ["c", "k"], ["t"], {"upper": upper}),
+        ("Mul", ["x", "t"], ["p"], {}),
+        ("Sum", ["p", "e", "j"], ["y"], {}),
+    ]
+    content = model(nodes, [2, 3], {"c": W, "k": np.int64(min(k, 7))})
+    agrees(content, tmp_path)
+
+
+@pytest.mark.parametrize(("start", "stop", "step"), [(0, 1.5, 0.5), (1, -1, -0.75), (0, 3, 2), (0, -1, 1)])
+def test_ranges_of_floats(start: float, stop: float, step: float, tmp_path: Path) -> None:
+    nodes = [("Range", ["a", "b", "c"], ["r"], {}), ("Concat", ["r", "x"], ["y"], {"axis": 0})]
+    constants = {name: np.float32(v) for name, v in zip("abc", (start, stop, step), strict=True)}
+    agrees(model(nodes, [1], constants), tmp_path)
+
+
 def test_split_and_unused_parts(tmp_path: Path) -> None:
     nodes = [
         ("Split", ["x", "sizes"], ["a", "", "b"], {"axis": 1}),

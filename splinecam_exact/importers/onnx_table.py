@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from splinecam_exact.importers import onnx_made as made
 from splinecam_exact.importers import onnx_ops as ops
 from splinecam_exact.importers import onnx_views as views
 from splinecam_exact.importers import onnx_windows as windows
@@ -53,9 +54,11 @@ HANDLERS: dict[str, Handler] = {
     "Where": views.where,
     "Shape": views.shape,
     "Size": views.size,
-    "Constant": views.constant_node,
-    "ConstantOfShape": views.constant_of_shape,
-    "Range": views.arange,
+    "Constant": made.constant_node,
+    "ConstantOfShape": made.constant_of_shape,
+    "Range": made.arange,
+    "EyeLike": made.eye_like,
+    "Trilu": made.triangle,
 }
 
 STRIPPED = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}

@@ -269,46 +269,6 @@ def size(call: Call) -> Value:
     return np.array(math.prod(shape_of(call.value(0))), dtype=np.int64)
 
 
-def constant_node(call: Call) -> Value:
-    call.count(0)
-    given = call.attributes
-    if given.has("value_float"):
-        return np.array(given.real("value_float"), np.float64)
-    if given.has("value_floats"):
-        return np.array(given.reals("value_floats"), np.float64)
-    if given.has("value_int"):
-        return np.array(given.index("value_int"), np.int64)
-    if given.has("value_ints"):
-        return np.array(given.ints("value_ints"), np.int64)
-    found = given.array("value")
-    if found is None:
-        raise NetworkError("is no constant of ints or floats")
-    return found
-
-
-def constant_of_shape(call: Call) -> Value:
-    call.count(1)
-    sizes = room(call.ints(0, "a shape"))
-    value = call.attributes.array("value")
-    value = np.zeros(1) if value is None else value
-    if value.size != 1:
-        raise NetworkError(f"has a value of shape {value.shape}; one number is needed")
-    return np.full(sizes, value.reshape(-1)[0])
-
-
-def arange(call: Call) -> Value:
-    call.count(3)
-    ends = [call.constant(k, "bound") for k in range(3)]
-    if any(end.size != 1 or end.dtype != np.int64 for end in ends):
-        raise NetworkError("makes a range of what are no ints")
-    start, stop, step = (int(end.reshape(-1)[0]) for end in ends)
-    if step == 0:
-        raise NetworkError("makes a range in steps of 0")
-    found = range(start, stop, step)
-    room((max(0, (stop - start + step - (1 if step > 0 else -1)) // step),))
-    return np.array(found, dtype=np.int64)
-
-
 def identity(call: Call) -> Value:
     call.count(1)
     return call.value(0)

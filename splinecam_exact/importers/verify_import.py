@@ -29,12 +29,12 @@ does the same sums in any order, and at most 8 operations more for each value; s
 _MOST_POINTS = 1000
 _MOST_EXACT = 20_000_000
 """So many multiplications are done exactly, about a second; networks that need more are enclosed in floats."""
-_MOST_EXACT_OF_ONE = 10 * _MOST_EXACT
+_MOST_EXACT_OF_ONE = 2 * _MOST_EXACT
 """A network that needs more for one point is not compared where it would have to be evaluated exactly."""
 _MOST_ENCLOSED = 20_000_000_000
 _MOST_ENCLOSED_OF_ONE = 50_000_000_000
 """The same of multiplications in floats."""
-_MOST_VALUES = 1 << 23
+_MOST_VALUES = 1 << 22
 """So many values of a node are held at once, of all points; with a network that has larger ones, one point is taken."""
 _VALUE = 16
 """What a value counts as, and a member of a maximum."""
@@ -84,7 +84,7 @@ def verify_import(
     roundoff=2**-24. `magnitudes` is for importers whose reference adds up larger terms than the network.
 
     Raises InputError where an argument is no such thing, the reference cannot be run or does not return numbers for
-    each point, a torch module is in training mode, or one point would take more than 50 billion multiplications (200
+    each point, a torch module is in training mode, or one point would take more than 50 billion multiplications (40
     million without torch).
 
     >>> net = Network.from_layers([([[0.1, 2], [1, -1]], [0, 0]), ([[1, 1]], [0.5])])
