@@ -47,7 +47,7 @@ from splinecam_exact.kernel.program import Program
 from splinecam_exact.kernel.tiling import check_boundary
 from splinecam_exact.nodes import Affine, Max
 
-SECONDS = 5
+SECONDS = 20
 """No attack takes longer; most take milliseconds."""
 
 
