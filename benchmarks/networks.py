@@ -31,10 +31,10 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "vgg11": Case(lambda: shown.vgg(shown.VGG11), (3, 64, 64), 1e-3),
-    "vgg11-4096": Case(lambda: shown.vgg(shown.VGG11, hidden=(4096, 4096)), (3, 64, 64), 1e-3),
-    "vgg16": Case(lambda: shown.vgg(shown.VGG16), (3, 64, 64), 1e-3),
-    "resnet18": Case(shown.resnet18, (3, 64, 64), 1e-3),
+    "vgg11": Case(lambda: shown.vgg(shown.VGG11), (3, 64, 64), 3e-5),
+    "vgg11-4096": Case(lambda: shown.vgg(shown.VGG11, hidden=(4096, 4096)), (3, 64, 64), 3e-5),
+    "vgg16": Case(lambda: shown.vgg(shown.VGG16), (3, 64, 64), 2e-5),
+    "resnet18": Case(shown.resnet18, (3, 64, 64), 2e-5),
     "unet": Case(shown.unet, (3, 32, 32), 1e-2),
     "maxout": Case(lambda: shown.maxout(16, 3), (2,), 1.0),
     "inr": Case(shown.inr, (2,), 1.0),

@@ -194,6 +194,8 @@ def test_networks_that_take_too_long_are_not_compared(monkeypatch: pytest.Monkey
 def test_torch_modules_are_copied_and_run_in_float64() -> None:
     torch = pytest.importorskip("torch", reason="needs the extra [torch]")
     module = torch.nn.Sequential(torch.nn.Conv1d(1, 2, 2), torch.nn.ReLU(), torch.nn.Flatten()).eval()
+    torch.nn.init.constant_(module[0].weight, 0.5)  # units that are off at all points would hide the change below
+    torch.nn.init.constant_(module[0].bias, 1.0)
     net = sx.from_torch(module, (1, 3))
     found = sx.verify_import(net, module, points=20, seed=1, input_shape=(1, 3))
     assert found.ok
