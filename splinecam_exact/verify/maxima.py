@@ -31,7 +31,7 @@ class Contest(NamedTuple):
     these are some of the candidates. `states` (faces, groups) are those that are largest on all of a face, 0 where
     there is none. Column c stands for group `contested[c]`; cut k is between members `first[k]` and `second[k]` of
     column `column[k]`; where edge `changes[0][i]` of `edges_of(mesh)` crosses cut `changes[1][i]`, these two swap.
-    `heights` (vertices, K) are the differences, with bounds per cut as those of `Bent.cut_bounds`.
+    `heights` (vertices, K) are the differences, each within `errors` of the true one.
     """
 
     masks: Tensor
@@ -45,7 +45,6 @@ class Contest(NamedTuple):
     changes: tuple[Tensor, Tensor]
     heights: Tensor
     errors: Tensor
-    steepness: Tensor
     positive: Tensor
     bad: Tensor
 
@@ -100,8 +99,7 @@ def _candidates(state: State, step: Largest, field: Field, zero: Tensor | None) 
         x = value[part][:, members]
         # a bound for the true value at the true vertex; the rounding of sums here is far below what SAFE adds
         slack = (error + state.accuracy.ball[part, None, None] * SLIGHT * steep) * SAFE + x.abs() * (4 * UNIT)
-        least = torch.where(step.padded, -torch.inf, x - slack).amax(2, keepdim=True)
-        may = ~step.padded & ~(x + slack < least)
+        may = _may_lead(x, slack, step.padded)
         masks[part] = (may * bits).sum(2).to(step.dtype)
         if zero is not None:
             may &= ~zero[part][:, members]
@@ -110,6 +108,12 @@ def _candidates(state: State, step: Largest, field: Field, zero: Tensor | None) 
             some = torch.ones_like(doubtful[part])
         doubtful[part] = several(masks[part]) & some
     return masks, doubtful
+
+
+def _may_lead(x: Tensor, slack: Tensor, padded: Tensor) -> Tensor:
+    """Which members of groups, along the last axis, may be the largest; NaN and infinite bounds leave it open."""
+    least = torch.where(padded, -torch.inf, x - slack).amax(-1, keepdim=True)
+    return ~padded & ~(x + slack < least)
 
 
 def _sharpen(
@@ -125,8 +129,7 @@ def _sharpen(
         steep = slopes.at(vertex.repeat_interleave(members.shape[1]), members.flatten()).reshape(members.shape)
         ball = (state.accuracy.ball[vertex] * SLIGHT).unsqueeze(1)
         slack = (field.rows_error[members] + ball * steep) * SAFE + x.abs() * (4 * UNIT)
-        least = torch.where(padded, -torch.inf, x - slack).amax(1, keepdim=True)
-        may = ~padded & ~(x + slack < least)
+        may = _may_lead(x, slack, padded)
         masks[vertex, group] = (may * step.bits).sum(1).to(step.dtype)
         if zero is not None:
             may &= ~zero[vertex.unsqueeze(1), members]
@@ -216,7 +219,6 @@ def contest(state: State, step: Largest, number: int, field: Field, hopeless: in
     value = field.value
     heights = value[:, pairs[:, 0]] - value[:, pairs[:, 1]]
     errors = (field.rows_error[pairs].sum(1) + 4 * UNIT * field.size + TINY) * SAFE
-    steepness = field.rows_lipschitz[pairs].sum(1) * SAFE
     positive = torch.zeros((len(value), -(-len(keys) // 8) * 8), dtype=torch.bool, device=masks.device)
     positive[:, : len(keys)] = (mine[:, column_of] & step.bit(first)) != 0
     found = Contest(
@@ -231,7 +233,6 @@ def contest(state: State, step: Largest, number: int, field: Field, hopeless: in
         (edge, cut),
         heights,
         errors,
-        steepness,
         positive,
         bad,
     )
@@ -277,7 +278,6 @@ def _sure_swap(
         third = (group != i.unsqueeze(1)) & (group != k.unsqueeze(1))
         total = torch.zeros_like(group, dtype=torch.float64)
         slack = torch.zeros_like(total)
-        signs = torch.ones_like(i, dtype=torch.bool)
         ends = []
         for v in (u[part], w[part]):
             ball = state.accuracy.ball[v] * SLIGHT
