@@ -19,6 +19,7 @@ import splinecam_exact as sx
 from splinecam_exact.decide import Decider, Enclosure, Maps
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.network import Network
+from splinecam_exact.nodes import Piecewise
 from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.testing.known_answers import KnownAnswer, known_answers
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
@@ -28,6 +29,7 @@ torch = pytest.importorskip("torch")
 
 from planted import exact_form  # noqa: E402
 
+from splinecam_exact.verify import centre  # noqa: E402
 from splinecam_exact.verify import engine as engine_module  # noqa: E402
 from splinecam_exact.verify import refresh as refresh_module  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
@@ -251,8 +253,10 @@ class Watched(Engine):
                 place = number - inserted
                 first = program.steps[place - 1].first if place else 0
                 rows = []
+                reference = self.values.steps[number - 1].reference
                 for k in range(first, first + field.width):
                     a, b, c = (Fraction(int(q), int(program.denominator[k])) for q in forms.unpack(forms.values[k]))
+                    c -= 0 if reference is None else Fraction(float(reference[k - first]))
                     rows.append((a, b, a * x[0] + b * x[1] + c))
                 self.compare_field(field, [Fraction(q) for q in field.value[v].tolist()], rows)
             self.compare_place(h, v, w, face[h], x)
@@ -291,16 +295,23 @@ class Watched(Engine):
             assert (along[0] * e - along[1] * d) ** 2 <= Fraction(slack) ** 2 * (d * d + e * e) * length
 
 
-def watched(net: Network, dom: Any, seed: int) -> Watched:
-    engine = Watched(net, dom, Random(seed))
-    engine.run()
+def watched(net: Network, dom: Any, seed: int, usual: bool = False) -> Watched:
+    """Also with all values less those at the domain's centre, which `usual` numbers allow, be the domain small or not."""
+    centred = False
+    for far in (0, centre.FAR):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(centre, "FAR", far)
+            engine = Watched(net, dom, Random(seed))
+        engine.run()
+        centred |= any(step.reference is not None for step in engine.values.steps)
+    assert centred or not usual
     return engine
 
 
 @settings(max_examples=max(5, settings().max_examples // 4))
 @given(st.integers(0, 2**32), st.sampled_from([(2, 6, 5, 5, 1), (2, 3, 3, 3, 3, 3, 1), (2, 12, 4, 1)]))
 def test_bounds_hold_for_random_networks(seed: int, widths: tuple[int, ...]) -> None:
-    engine = watched(random_network(seed, widths), sx.square(1), seed)
+    engine = watched(random_network(seed, widths), sx.square(1), seed, usual=True)
     assert engine.compared > 0
     assert all(field.error < 1e-9 for field in engine.values.fields.values())
 
@@ -396,14 +407,7 @@ def curves() -> Iterator[tuple[list[Fraction], list[Fraction], Fraction]]:
 def test_rounding_of_piecewise_units() -> None:
     """Parameters that are no floats, points on both sides of the breakpoints and next to them."""
     for places, slopes, anchor in curves():
-        node = Bent(
-            0,
-            *(
-                torch.tensor(q, dtype=torch.float64)
-                for q in ([list(map(float, places))], [list(map(float, slopes))], [float(anchor)])
-            ),
-            exact=False,
-        )
+        node = Bent(0, Piecewise.of([places], [slopes], [anchor]), torch.device("cpu"))
         near = torch.tensor(
             [float(p) * f for p in places for f in (0.3, 1, 1 + 2**-52, 1 - 2**-52, -2, 7)], dtype=torch.float64
         )[:, None]
@@ -415,7 +419,7 @@ def test_rounding_of_piecewise_units() -> None:
                 high = min(x, places[k + 1]) if k + 1 < len(places) else x
                 true += slopes[k + 1] * max(high - low, Fraction(0))
             assert abs(Fraction(float(node([point]))) - true) <= Fraction(node.bounds([field])[0])
-            (errors, _), heights = node.cut_bounds(field), node.heights(point)[0]
+            (errors, _), heights = node.cut_bounds(field), node.heights(point).rows(0, 1)[0]
             for height, error, place in zip(heights.tolist(), errors.tolist(), places, strict=True):
                 assert abs(Fraction(height) - (x - place)) <= Fraction(error)
 

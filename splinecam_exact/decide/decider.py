@@ -10,7 +10,7 @@ import numpy as np
 from gmpy2 import lcm, mpz, sign
 from numpy.typing import NDArray
 
-from splinecam_exact.decide.digits import Ints
+from splinecam_exact.decide.digits import Floats, Ints
 from splinecam_exact.decide.evaluate import Form, evaluate
 from splinecam_exact.decide.maps import FEW, Maps, affine_maps
 from splinecam_exact.decide.plan import Plan, Precision
@@ -193,18 +193,19 @@ class Decider:
             left = left[[not found[r].close for r in left.tolist()]]
         return found
 
-    def maps(self, patterns: Sequence[bytes], steps: Sequence[int]) -> Iterator[Maps]:
+    def maps(self, patterns: Sequence[bytes], references: Mapping[int, Floats | None]) -> Iterator[Maps]:
         """The affine maps of all values of some steps (0: the inputs), on cells of different patterns, in float64.
 
+        `references[n]` are subtracted from the constants of step n, unless it is None.
         Each pattern occurs in one of the results. Raises InputError for patterns or states that do not exist.
         """
-        stop = max(steps)
+        stop = max(references)
         longest = int(self._needs[: self._plan.firsts[stop] + self._plan.counts[stop]].max(initial=0))
         for k, pattern in enumerate(patterns):
             if len(pattern) < longest:
                 raise InputError(f"pattern {k} has {len(pattern)} bytes, {longest} are needed")
         watch = None if self._progress is None else partial(self._progress, "cells evaluated")
-        return affine_maps(self._plan, self._trials(stop), patterns, steps, watch)
+        return affine_maps(self._plan, self._trials(stop), patterns, references, watch)
 
     def _decide(
         self,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from splinecam_exact.fast.crossings import Crossings
+from splinecam_exact.fast.heights import Heights
 from splinecam_exact.fast.mesh import Mesh, spread
 
 CHUNK = 1 << 22
@@ -87,7 +88,7 @@ def chords(mesh: Mesh, found: Crossings, nodes: Boundary) -> Chords:
     return Chords(face, key - face * most, node[pairs], partner[pairs])
 
 
-def meetings(found: Crossings, nodes: Boundary, lines: Chords, heights: Tensor) -> Meetings:
+def meetings(found: Crossings, nodes: Boundary, lines: Chords, heights: Tensor | Heights) -> Meetings:
     """All crossings of two chords of one face: exactly those whose ends interleave on the boundary."""
     low, high = torch.minimum(lines.start, lines.end), torch.maximum(lines.start, lines.end)
     per_face = torch.bincount(lines.face)
@@ -122,7 +123,7 @@ def _parts(counts: Tensor) -> list[slice]:
     return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a]
 
 
-def _fraction(found: Crossings, nodes: Boundary, lines: Chords, heights: Tensor, chord: Tensor, cut: Tensor) -> Tensor:
+def _fraction(found: Crossings, nodes: Boundary, lines: Chords, heights: Tensor | Heights, chord: Tensor, cut: Tensor) -> Tensor:
     """Where along a chord a cut passes through 0."""
     a = found.value(heights, nodes.crossing[lines.start[chord]], cut)
     b = found.value(heights, nodes.crossing[lines.end[chord]], cut)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from splinecam_exact.fast.heights import Heights
 from splinecam_exact.fast.mesh import Mesh, before
 
 CHUNK = 1 << 25
@@ -32,25 +33,17 @@ class Crossings(NamedTuple):
     count: Tensor
     order: Tensor
 
-    def value(self, heights: Tensor, points: Tensor, cuts: Tensor) -> Tensor:
+    def value(self, heights: Tensor | Heights, points: Tensor, cuts: Tensor) -> Tensor:
         """The heights of cuts at crossings, interpolated along the edge."""
         hu, hw = heights[self.u[points], cuts], heights[self.w[points], cuts]
         return torch.lerp(hu, hw, self.t[points])
 
 
-def signs(heights: Tensor) -> Tensor:
-    """Which cuts are positive at which vertices, (V, K) as bool, padded to a multiple of 8 columns.
-
-    A height of exactly 0 counts as positive: as if every breakpoint lay an infinitesimal amount lower.
-    """
-    rows, cuts = heights.shape
-    found = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=heights.device)
-    torch.ge(heights, 0, out=found[:, :cuts]) if cuts == found.shape[1] else found[:, :cuts].copy_(heights >= 0)
-    return found
-
-
 def sign_changes(positive: Tensor, u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """All (i, k) such that cut k has different signs at vertices u[i] and w[i], sorted by i."""
+    """All (i, k) such that cut k has different signs at vertices u[i] and w[i], sorted by i.
+
+    `positive` (V, K) bool, the number of columns K being a multiple of 8.
+    """
     words = positive.view(torch.int64)
     rows = max(1, CHUNK // max(1, positive.shape[1]))
     pairs, cuts = [], []
@@ -70,10 +63,10 @@ def edges_of(mesh: Mesh) -> tuple[Tensor, Tensor, Tensor]:
     return edges, mesh.origin[edges], mesh.head()[edges]
 
 
-def edge_crossings(mesh: Mesh, heights: Tensor, positive: Tensor, changes: tuple[Tensor, Tensor]) -> Crossings:
+def edge_crossings(mesh: Mesh, heights: Tensor | Heights, positive: Tensor, changes: tuple[Tensor, Tensor]) -> Crossings:
     """The crossings of a layer's cuts with all edges, and in which order they are those of `changes`.
 
-    `heights` (V, K) float64, `positive` as `signs` has it, `changes` as `sign_changes` has it for `edges_of(mesh)`.
+    `heights` (V, K) float64, `positive` and `changes` as `sign_changes` has them for `edges_of(mesh)`.
     """
     edges, u, w = edges_of(mesh)
     pair, cut = changes

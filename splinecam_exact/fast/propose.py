@@ -10,6 +10,7 @@ from torch import Tensor
 from splinecam_exact.fast.arrange import boundary_nodes, chords, meetings
 from splinecam_exact.fast.assemble import Refinement, refine
 from splinecam_exact.fast.crossings import edge_crossings
+from splinecam_exact.fast.heights import Heights
 from splinecam_exact.fast.mesh import Mesh
 
 Watch = Callable[[str, int, int], object]
@@ -17,12 +18,12 @@ Watch = Callable[[str, int, int], object]
 
 
 def propose(
-    mesh: Mesh, heights: Tensor, positive: Tensor, changes: tuple[Tensor, Tensor], lines: int, watch: Watch
+    mesh: Mesh, heights: Tensor | Heights, positive: Tensor, changes: tuple[Tensor, Tensor], lines: int, watch: Watch
 ) -> Refinement:
     """Cut the faces of a mesh along the zero sets of functions that are affine on each of them.
 
     `heights` (V, K) float64 are their values at the vertices, `positive` (V, 8 ceil(K / 8)) bool the signs to work with
-    (see `crossings.signs`), `changes` where they differ along edges (`crossings.sign_changes`; at least one), `lines`
+    (as `sign_changes` takes them), `changes` where they differ along edges (`crossings.sign_changes`; at least one), `lines`
     how many lines there are already. Cost: sorts of the crossings found.
     """
     watch("crossings on edges", -1, -1)

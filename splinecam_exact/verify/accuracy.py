@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from splinecam_exact.fast.assemble import Refinement
+from splinecam_exact.fast.heights import Heights
 from splinecam_exact.fast.mesh import Mesh
 from splinecam_exact.verify.rigor import LERP, TINY, UNIT
 
@@ -54,7 +55,7 @@ def of_polygon(x: Tensor, radius: float) -> Accuracy:
     return Accuracy(ball.clone(), ball, direction, 2 * ball / length(direction) * SLIGHT + 4 * UNIT)
 
 
-def refined(known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor, errors: Tensor, radius: float) -> Accuracy:
+def refined(known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor | Heights, errors: Tensor, radius: float) -> Accuracy:
     """The accuracy after a layer is cut.
 
     `heights` (V, K) are the cuts' values at the old vertices, those of cut k no further than

@@ -12,6 +12,7 @@ from torch import Tensor
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.fast.assemble import Refinement, unchanged
 from splinecam_exact.fast.crossings import edges_of, sign_changes
+from splinecam_exact.fast.heights import Heights
 from splinecam_exact.fast.mesh import Mesh
 from splinecam_exact.fast.propose import propose
 from splinecam_exact.kernel.errors import Undecided
@@ -248,12 +249,12 @@ class Engine(State):
         heights = step.heights(field.value)
         errors, steepness = step.cut_bounds(field)
         positive, doubtful = signs(self, heights, errors, steepness)
-        self.claims += heights.numel() * self.certified
+        self.claims += heights.shape[0] * heights.shape[1] * self.certified
         if len(doubtful) * HOPELESS <= positive.numel():
             doubtful = sharpened(self, step, field, heights, errors, doubtful)
         worn = worn and self.certified and self._worn(field)
         hopeless = len(doubtful) * HOPELESS > positive.numel()
-        if worn and (hopeless or len(doubtful[:, 0].unique()) * OPEN > len(heights)):
+        if worn and (hopeless or len(doubtful[:, 0].unique()) * OPEN > heights.shape[0]):
             self.claims, self.wide, self.exact = decided
             return None
         bad = self._resolve(positive, doubtful, hopeless)
@@ -280,7 +281,7 @@ class Engine(State):
         return new, positive, doubtful, bad, accuracy
 
     def _refined(
-        self, heights: Tensor, errors: Tensor, positive: Tensor, pair: Tensor, cut: Tensor
+        self, heights: Tensor | Heights, errors: Tensor, positive: Tensor, pair: Tensor, cut: Tensor
     ) -> tuple[Refinement, Accuracy, Tensor, int] | None:
         """What is proposed for some changes, with its accuracy, the faces for which it is wrong, and what was decided.
 
@@ -305,7 +306,7 @@ class Engine(State):
         return self.values.usable and not fresh
 
     def _claim(
-        self, heights: Tensor, positive: Tensor, pair: Tensor, changes: tuple[Tensor, Tensor, int]
+        self, heights: Tensor | Heights, positive: Tensor, pair: Tensor, changes: tuple[Tensor, Tensor, int]
     ) -> Refinement | None:
         """What the fast engine proposes; None where it fails, or where that is not even well formed."""
         lines = len(self.exactly.cut)

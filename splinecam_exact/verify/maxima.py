@@ -96,9 +96,9 @@ def _candidates(state: State, step: Largest, field: Field, zero: Tensor | None) 
     size = chunk(value, members.numel())
     for low in range(0, rows, size):
         part = slice(low, low + size)
-        x = value[part][:, members]
+        x = value[part][:, members] + step.shift
         # a bound for the true value at the true vertex; the rounding of sums here is far below what SAFE adds
-        slack = (error + state.accuracy.ball[part, None, None] * SLIGHT * steep) * SAFE + x.abs() * (4 * UNIT)
+        slack = (error + state.accuracy.ball[part, None, None] * SLIGHT * steep) * SAFE + (x.abs() + step.shift.abs()) * (4 * UNIT)
         may = _may_lead(x, slack, step.padded)
         masks[part] = (may * bits).sum(2).to(step.dtype)
         if zero is not None:
@@ -125,10 +125,10 @@ def _sharpen(
     for low in range(0, len(where), size):
         vertex, group = where[low : low + size].unbind(1)
         members, padded = step.members[group], step.padded[group]
-        x = field.value[vertex.unsqueeze(1), members]
+        x = field.value[vertex.unsqueeze(1), members] + step.shift[group]
         steep = slopes.at(vertex.repeat_interleave(members.shape[1]), members.flatten()).reshape(members.shape)
         ball = (state.accuracy.ball[vertex] * SLIGHT).unsqueeze(1)
-        slack = (field.rows_error[members] + ball * steep) * SAFE + x.abs() * (4 * UNIT)
+        slack = (field.rows_error[members] + ball * steep) * SAFE + (x.abs() + step.shift[group].abs()) * (4 * UNIT)
         may = _may_lead(x, slack, padded)
         masks[vertex, group] = (may * step.bits).sum(1).to(step.dtype)
         if zero is not None:
@@ -217,8 +217,9 @@ def contest(state: State, step: Largest, number: int, field: Field, hopeless: in
     group = step.members[contested[column_of]]
     pairs = torch.stack([group.gather(1, k.unsqueeze(1)).squeeze(1) for k in (first, second)], dim=1)
     value = field.value
-    heights = value[:, pairs[:, 0]] - value[:, pairs[:, 1]]
-    errors = (field.rows_error[pairs].sum(1) + 4 * UNIT * field.size + TINY) * SAFE
+    gap = step.gap(*pairs.unbind(1))
+    heights = value[:, pairs[:, 0]] - value[:, pairs[:, 1]] + gap
+    errors = (field.rows_error[pairs].sum(1) + 4 * UNIT * (field.size + gap.abs()) + TINY) * SAFE
     positive = torch.zeros((len(value), -(-len(keys) // 8) * 8), dtype=torch.bool, device=masks.device)
     positive[:, : len(keys)] = (mine[:, column_of] & step.bit(first)) != 0
     found = Contest(
@@ -275,6 +276,7 @@ def _sure_swap(
     for low in range(0, len(cut), size):
         part = slice(low, low + size)
         i, k, group = top[part], other[part], members[part]
+        gap, gaps = step.gap(i, k), step.gap(i.unsqueeze(1), group)
         third = (group != i.unsqueeze(1)) & (group != k.unsqueeze(1))
         total = torch.zeros_like(group, dtype=torch.float64)
         slack = torch.zeros_like(total)
@@ -282,12 +284,12 @@ def _sure_swap(
         for v in (u[part], w[part]):
             ball = state.accuracy.ball[v] * SLIGHT
             error = [(field.rows_error[j] + ball * slopes.at(v, j)) * SAFE for j in (i, k)]
-            h = field.value[v, i] - field.value[v, k]
-            d = field.value[v, i].unsqueeze(1) - field.value[v.unsqueeze(1), group]
+            h = field.value[v, i] - field.value[v, k] + gap
+            d = field.value[v, i].unsqueeze(1) - field.value[v.unsqueeze(1), group] + gaps
             steep = slopes.at(v.repeat_interleave(group.shape[1]), group.flatten()).reshape(group.shape)
             theirs = (field.rows_error[group] + ball.unsqueeze(1) * steep) * SAFE
-            blur = 4 * UNIT * field.size + TINY
-            ends.append((h, error[0] + error[1] + blur, d, error[0].unsqueeze(1) + theirs + blur))
+            blurs = [4 * UNIT * (field.size + g.abs()) + TINY for g in (gap, gaps)]
+            ends.append((h, error[0] + error[1] + blurs[0], d, error[0].unsqueeze(1) + theirs + blurs[1]))
         (hu, hu_error, du, du_error), (hw, hw_error, dw, dw_error) = ends
         signs = (hu > 0) & (hw < 0)
         for h, h_error, d, d_error in ((hw, hw_error, du, du_error), (hu, hu_error, dw, dw_error)):
@@ -312,20 +314,23 @@ def largest_values(state: State, step: Largest, field: Field) -> Field:
     size = chunk(value, len(members))
     for low in range(0, len(value), size):
         part = slice(low, low + size)
-        found[part] = value[part].gather(1, members[groups, columns[owner[part]].long()])
+        chosen = columns[owner[part]].long()
+        found[part] = value[part].gather(1, members[groups, chosen]) + step.shift[groups, chosen]
     origin, face = state.mesh.origin, state.mesh.face()
     gaps, gap = torch.zeros_like(found[0]), 0.0
     for low in range(0, len(origin), size):
         at, beside = origin[low : low + size], face[low : low + size]
-        differ = (value[at].gather(1, members[groups, columns[beside].long()]) - found[at]).abs()
+        chosen = columns[beside].long()
+        differ = (value[at].gather(1, members[groups, chosen]) + step.shift[groups, chosen] - found[at]).abs()
         gaps = torch.maximum(gaps, differ.amax(0))
         gap = larger(gap, float(norms(differ).max()))
     error, lipschitz = step.bounds([field])
     made = Field(found, error + gap, lipschitz, state.values.size(found))
-    made.rows_error = (field.rows_error[members].amax(1) + gaps) * SAFE + 4 * UNIT * field.size
+    blur = 4 * UNIT * (field.size + made.size) + TINY
+    made.rows_error = (field.rows_error[members].amax(1) + gaps) * SAFE + blur
     made.rows_lipschitz = field.rows_lipschitz[members].amax(1)
     known = made.size < LARGE and lipschitz < LARGE
-    made.loosen(1.0, 0.0, 4 * UNIT * field.size + TINY if known else float("inf"))
+    made.loosen(1.0, 0.0, blur if known else float("inf"))
     return made
 
 

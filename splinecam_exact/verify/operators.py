@@ -3,7 +3,7 @@
 Each has `norm`, an upper bound of its spectral norm; `sum`, one of the spectral norm of the map with the absolute
 values of its coefficients; `rows`, those of the 2-norms of the rows; and `roundings`, how many a term of a row's sum
 passes through. That is as many as there are terms where these are added in any order; long sums are added in parts.
-`add(y, x, out)` is y + x W^T for x of shape (vectors, inputs), written to `out` where that is given.
+`exact`: the coefficients are what they are, and not rounded. `add(y, x, out)` is y + x W^T for x of shape (vectors, inputs), written to `out` where that is given.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from gmpy2 import mpq
 from torch import Tensor
 
-from splinecam_exact.arrays import ExactArray
+from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.rounding import nearest
 from splinecam_exact.verify.rigor import SAFE, TINY, norms, spectral_norm, transform_norm
 from splinecam_exact.weights import Convolution, Selection, Weight
@@ -56,6 +57,7 @@ class Operator(Protocol):
 
     rows: Tensor
     roundings: int
+    exact: bool
 
     @property
     def norm(self) -> float:
@@ -72,8 +74,8 @@ class Operator(Protocol):
 class Dense:
     """A matrix (outputs, inputs)."""
 
-    def __init__(self, matrix: Tensor) -> None:
-        self.matrix = matrix
+    def __init__(self, matrix: Tensor, exact: bool = True) -> None:
+        self.matrix, self.exact = matrix, exact
         self.sum = float(norms(matrix.reshape(1, -1)))
         self.rows, self.roundings = norms(matrix), 1 + roundings(matrix.shape[1], LONG)
 
@@ -93,8 +95,8 @@ class Dense:
 class Diagonal:
     """A factor for each value."""
 
-    def __init__(self, factors: Tensor) -> None:
-        self.factors = factors
+    def __init__(self, factors: Tensor, exact: bool = True) -> None:
+        self.factors, self.exact = factors, exact
         self.norm = float(factors.abs().max()) + TINY
         self.sum = self.norm
         self.rows, self.roundings = factors.abs() + TINY, 1
@@ -108,7 +110,7 @@ class Selected:
     """A `Selection`."""
 
     def __init__(self, selection: Selection, device: torch.device) -> None:
-        chosen = selection.indices
+        chosen, self.exact = selection.indices, True
         self.places = torch.from_numpy(np.maximum(chosen, 0)).to(device)
         self.missing = torch.from_numpy(chosen < 0).to(device) if (chosen < 0).any() else None
         repeats = int(np.bincount(chosen[chosen >= 0], minlength=1).max())
@@ -130,10 +132,10 @@ class Convolved:
     most `overlap` times; and, if it shall be `close`, the largest norm of the kernel's Fourier transform.
     """
 
-    def __init__(self, convolution: Convolution, flat: Tensor, close: bool) -> None:
-        self.shape, self.close = convolution, close
+    def __init__(self, convolution: Convolution, flat: Tensor, close: bool, exact: bool) -> None:
+        self.shape, self.close, self.exact = convolution, close, exact
         groups = convolution.groups
-        self.kernel = flat.reshape(groups, convolution.channels // groups, flat.shape[1])
+        self.matrix = flat.reshape(groups, convolution.channels // groups, flat.shape[1])
         self.rows = norms(flat).repeat_interleave(math.prod(convolution.output))
         self.roundings = 1 + roundings(flat.shape[1], SHORT)
         self.margins: list[int] = []
@@ -153,9 +155,9 @@ class Convolved:
     def norm(self) -> float:
         """The smaller bound."""
         repeats = math.sqrt(self.shape.overlap) * SAFE
-        groups, channels, _ = self.kernel.shape
-        flat = self.kernel.flatten(0, 1)
-        single = float(norms(flat).max()) if channels == 1 else max(spectral_norm(part) for part in self.kernel)
+        groups, channels, _ = self.matrix.shape
+        flat = self.matrix.flatten(0, 1)
+        single = float(norms(flat).max()) if channels == 1 else max(spectral_norm(part) for part in self.matrix)
         if groups > 1 or self.shape.overlap == 1 or not self.close:
             return single * repeats
         key = sha256(f"{flat.shape} {self.shape.window} {repeats}".encode() + flat.cpu().numpy().tobytes()).digest()
@@ -168,11 +170,11 @@ class Convolved:
     @cached_property
     def sum(self) -> float:
         """The smaller of two bounds, with the kernel's absolute values, whose transform is largest at frequency 0."""
-        gathered = float(norms(self.kernel.flatten(1)).max()) * math.sqrt(self.shape.overlap) * SAFE
-        groups, channels, _ = self.kernel.shape
+        gathered = float(norms(self.matrix.flatten(1)).max()) * math.sqrt(self.shape.overlap) * SAFE
+        groups, channels, _ = self.matrix.shape
         if groups > 1 or not self.close:
             return gathered
-        taps = self.kernel.abs().reshape(channels, self.shape.image[0], -1)
+        taps = self.matrix.abs().reshape(channels, self.shape.image[0], -1)
         return min(gathered, spectral_norm(taps.sum(2)) * SAFE)
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
@@ -188,10 +190,10 @@ class Convolved:
                 *(s * d for s, d in zip(steps, shape.stride, strict=True)),
             ),
         )
-        groups, channels, terms = self.kernel.shape
+        groups, channels, terms = self.matrix.shape
         places = math.prod(shape.output)
         columns = windows.reshape(count, groups, terms, places).permute(1, 2, 0, 3).reshape(groups, terms, -1)
-        found = summed(lambda part: torch.bmm(self.kernel[:, :, part], columns[:, part]), 0, terms, SHORT)
+        found = summed(lambda part: torch.bmm(self.matrix[:, :, part], columns[:, part]), 0, terms, SHORT)
         found = found.reshape(groups, channels, count, places)
         return torch.add(y, found.permute(2, 0, 1, 3).reshape(count, -1), out=out)
 
@@ -201,9 +203,9 @@ def operator(weight: Weight, device: torch.device, close: bool) -> Operator:
     if isinstance(weight, Selection):
         return Selected(weight, device)
     if isinstance(weight, Convolution):
-        return Convolved(weight, floats(weight.kernel, device), close)
-    array = floats(weight, device)
-    return Dense(array) if array.dim() == 2 else Diagonal(array)
+        return Convolved(weight, floats(weight.kernel, device), close, weight.kernel.floats is not None)
+    array, exact = floats(weight, device), weight.floats is not None
+    return Dense(array, exact) if array.dim() == 2 else Diagonal(array, exact)
 
 
 def scaled(weight: Weight, factors: Tensor, close: bool) -> Operator | None:
@@ -220,7 +222,7 @@ def scaled(weight: Weight, factors: Tensor, close: bool) -> Operator | None:
     product = flat * rows[:, :1]
     if not bool(((product.abs() > SMALLEST) | (flat == 0) | (rows[:, :1] == 0)).all()):
         return None
-    return Convolved(weight, product, close) if isinstance(weight, Convolution) else Dense(product)
+    return Convolved(weight, product, close, False) if isinstance(weight, Convolution) else Dense(product, False)
 
 
 def floats(array: ExactArray, device: torch.device) -> Tensor:
@@ -230,3 +232,15 @@ def floats(array: ExactArray, device: torch.device) -> Tensor:
     den, numerators = array.numerators()
     flat = np.array([nearest(n, den) for n in numerators])
     return torch.from_numpy(flat.reshape(array.shape)).to(device)
+
+
+def parts(array: ExactArray, device: torch.device) -> list[Tensor]:
+    """The same, and what it lacks, if it lacks anything."""
+    found = [floats(array, device)]
+    if array.floats is None:
+        den, numerators = array.numerators()
+        given = found[0].flatten().tolist()
+        lacking = [mpq(n, den) - exact(f) if math.isfinite(f) else mpq(0) for n, f in zip(numerators, given, strict=True)]
+        flat = torch.tensor([nearest(q.numerator, q.denominator) for q in lacking], dtype=torch.float64, device=device)
+        found.append(flat.reshape(found[0].shape))
+    return found

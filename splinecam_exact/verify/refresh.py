@@ -158,7 +158,8 @@ def anchored(state: State, numbers: Iterable[int], vertices: Ints, owner: Ints, 
     by_face = np.argsort(owner, kind="stable")
     sorted_owner = owner[by_face]
     found: dict[int, list[Floats]] = {}
-    for cells, maps, lost in state.exactly.decider.maps(state.history.patterns(faces), sorted(set(steps.values()))):
+    references = {n: _reference(state, number) for number, n in steps.items()}
+    for cells, maps, lost in state.exactly.decider.maps(state.history.patterns(faces), references):
         begin, end = (np.searchsorted(sorted_owner, faces[cells], side) for side in ("left", "right"))
         count = end - begin
         rows = np.repeat(np.arange(len(cells)), count)
@@ -175,3 +176,9 @@ def anchored(state: State, numbers: Iterable[int], vertices: Ints, owner: Ints, 
                 np.maximum(error, reach.max(0) * (RELATIVE + 8 * UNIT) + lost[n] * (2 * radius + 1) + TINY, out=error)
                 np.maximum(steep, np.hypot(a, b).max(0) * SAFE + 2 * lost[n] + TINY, out=steep)
     return {number: Anchored(*found[number]) for number in steps}
+
+
+def _reference(state: State, number: int) -> Floats | None:
+    """What a node's values are less than its own."""
+    reference = state.values.steps[number - 1].reference
+    return None if reference is None else reference.cpu().numpy()

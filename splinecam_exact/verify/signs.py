@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from splinecam_exact.fast.heights import Heights
 from splinecam_exact.verify.accuracy import SLIGHT
 from splinecam_exact.verify.rigor import chunk
 from splinecam_exact.verify.slopes import Slopes
@@ -12,14 +13,14 @@ from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field
 
 
-def signs(state: State, heights: Tensor, errors: Tensor, steepness: Tensor) -> tuple[Tensor, Tensor]:
+def signs(state: State, heights: Heights, errors: Tensor, steepness: Tensor) -> tuple[Tensor, Tensor]:
     """The signs of the cuts at the vertices, padded for `sign_changes`, and which (vertex, cut) are doubtful."""
     rows, cuts = heights.shape
     positive = torch.zeros((rows, -(-cuts // 8) * 8), dtype=torch.bool, device=state.device)
     doubtful = [torch.empty((0, 2), dtype=torch.int64, device=state.device)]
-    size = chunk(heights, cuts)
+    size = chunk(heights.value, cuts)
     for low in range(0, rows, size):
-        part = heights[low : low + size]
+        part = heights.rows(low, low + size)
         positive[low : low + size, :cuts] = part >= 0
         if state.certified:
             distance = state.accuracy.ball[low : low + size].unsqueeze(1) * SLIGHT
@@ -29,7 +30,7 @@ def signs(state: State, heights: Tensor, errors: Tensor, steepness: Tensor) -> t
     return positive, torch.cat(doubtful)
 
 
-def sharpened(state: State, step: Bent, field: Field, heights: Tensor, errors: Tensor, doubtful: Tensor) -> Tensor:
+def sharpened(state: State, step: Bent, field: Field, heights: Heights, errors: Tensor, doubtful: Tensor) -> Tensor:
     """Those of the doubtful signs that are so with the slopes of the faces there, too."""
     if not len(doubtful):
         return doubtful

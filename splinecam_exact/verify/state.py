@@ -13,6 +13,7 @@ from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.fast.mesh import polygon_mesh
 from splinecam_exact.network import Network
 from splinecam_exact.verify.accuracy import of_polygon
+from splinecam_exact.verify.centre import centred
 from splinecam_exact.verify.exactly import Exactly
 from splinecam_exact.verify.history import History, Ints
 from splinecam_exact.verify.steps import compiled, corners_of
@@ -26,7 +27,7 @@ class State:
         self.dom, self.certified, self.device = dom, certified, device
         x = corners_of(dom.corners, device)
         self.mesh = polygon_mesh(x)
-        self.values = Values(compiled(net, dom, device), x, certified)
+        self.values = Values(centred(compiled(net, dom, device), x), x, certified)
         self.accuracy = of_polygon(x, self.values.radius)
         self.exactly = Exactly(net, dom)
         self.history = History()

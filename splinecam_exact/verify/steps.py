@@ -14,19 +14,22 @@ The bounds hold for any order of summation, with or without fused multiply-add.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from gmpy2 import mpq
 from torch import Tensor
 
-from splinecam_exact.arrays import ExactArray
+from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.fast.heights import Heights, breakpoint_of
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.rounding import nearest
-from splinecam_exact.verify.operators import Dense, Diagonal, Operator, floats, operator, scaled
+from splinecam_exact.verify.operators import Dense, Diagonal, Operator, floats, operator, parts, scaled
 from splinecam_exact.verify.rigor import LERP, SAFE, TINY, UNIT, gamma, larger, norms
 
 
@@ -79,17 +82,33 @@ class Field:
             self.blocks = list(self.value.split(sizes))
 
 
+class Joined(NamedTuple):
+    """What an affine node does to the values of another one, in one step with that: multiply, and add."""
+
+    before: int
+    factors: Tensor
+
+
 class Linear:
     """An affine node in float64: y = sum of x_i W_i^T + b."""
 
     def __init__(self, sources: tuple[int, ...], weights: Sequence[Operator], bias: Tensor) -> None:
         self.sources, self.weights, self.bias = sources, weights, bias
-        self.offset = float(norms(bias.reshape(1, -1)))
-        self.offsets = bias.abs()
+        self.added = [bias]
+        """What is added to the products, exactly, or but for the rounding of its last part."""
+        self.joined: Joined | None = None
+        self.reference: Tensor | None = None
+        self.bounded(bias.abs(), 0.0)
         self.unbiased = False
         """Whether the true bias is known to be 0; one that is not may round to 0."""
         terms = sum(w.roundings for w in weights)
         self.rounding = gamma(terms + len(weights) + 6)  # with the rounding of weights that are no floats
+
+    def bounded(self, offsets: Tensor, blunt: Tensor | float) -> None:
+        """Set bounds of what is rounded of the bias, and of how far it is from the true one otherwise."""
+        self.offset = float(norms(offsets.reshape(1, -1)))
+        self.offsets, self.blunt = offsets, blunt
+        self.blunted = float(norms(blunt.reshape(1, -1))) if isinstance(blunt, Tensor) else 0.0
 
     def __call__(self, inputs: list[Tensor], out: Tensor | None = None) -> Tensor:
         y = self.bias
@@ -103,7 +122,7 @@ class Linear:
         size = sum(w.sum * f.size for w, f in pairs) + self.offset
         passed = sum(w.norm * f.error for w, f in pairs)
         steep = sum(w.norm * f.lipschitz for w, f in pairs)
-        return (passed + self.rounding * size + self._lost(inputs)) * SAFE, steep * SAFE + TINY
+        return (passed + self.rounding * size + self.blunted + self._lost(inputs)) * SAFE, steep * SAFE + TINY
 
     def _lost(self, inputs: list[Field]) -> float:
         """What underflow can lose: of a product, less than TINY times 1 or either factor."""
@@ -111,7 +130,7 @@ class Linear:
 
     def rows_bounds(self, inputs: list[Field]) -> tuple[Tensor, Tensor]:
         """The same for each value alone."""
-        error = self.rounding * self.offsets + self._lost(inputs)
+        error = self.rounding * self.offsets + self.blunt + self._lost(inputs)
         steep = torch.zeros_like(error)
         for weight, field in zip(self.weights, inputs, strict=True):
             error = error + weight.rows * ((field.error + self.rounding * field.size) * SAFE)
@@ -119,16 +138,31 @@ class Linear:
         return error * SAFE, steep * SAFE + TINY
 
 
-class Bent:
-    """A node of piecewise linear units in float64."""
+_RELU = Piecewise.relu().breakpoints, Piecewise.relu().slopes, Piecewise.relu().anchor
 
-    def __init__(self, source: int, breakpoints: Tensor, slopes: Tensor, anchor: Tensor, exact: bool) -> None:
-        """`exact`: the parameters are what they are here, and not rounded."""
-        self.sources = (source,)
-        self.breakpoints, self.slopes, self.anchor = breakpoints, slopes, anchor
-        self.relu = exact and bool((breakpoints == 0).all()) and bool((anchor == 0).all())
-        self.relu = self.relu and torch.equal(slopes, torch.tensor([[0.0, 1.0]]).to(slopes))
-        self.steepest = float(slopes.abs().max()) + TINY
+
+class Bent:
+    """A node of piecewise linear units in float64: of t = x - reference of its source, less its own reference.
+
+    `levels` (1 or n, m) are the breakpoints of t, `slopes` (1 or n, m + 1) as the node has them, and `start` (1 or n) is
+    what the units make of t = 0.
+    """
+
+    def __init__(self, source: int, node: Piecewise, device: torch.device, reference: Tensor | None = None) -> None:
+        """`reference` (n,) is the source's, 0 if it is None."""
+        self.sources, self.node = (source,), node
+        self.slopes = floats(node.slopes, device)
+        self.relu = (node.breakpoints, node.slopes, node.anchor) == _RELU
+        if self.relu:
+            zero = torch.zeros(1, dtype=torch.float64, device=device)
+            self.levels = (zero if reference is None else -reference).unsqueeze(1)
+            self.start, self.reference = zero, None if reference is None else reference.clamp(min=0)
+        else:
+            tables = moved(node, None if reference is None else reference.tolist())
+            self.levels, high, low = (torch.tensor(a, dtype=torch.float64, device=device) for a in tables)
+            self.start, self.reference = (high, None) if reference is None else (low, high)
+        self.plain = not bool(self.levels.any())
+        self.steepest = float(self.slopes.abs().max()) + TINY
 
     @property
     def states(self) -> int:
@@ -138,57 +172,97 @@ class Bent:
     @property
     def places(self) -> int:
         """How many breakpoints each unit has."""
-        return int(self.breakpoints.shape[1])
+        return int(self.levels.shape[1])
 
-    def heights(self, x: Tensor) -> Tensor:
-        """The input minus each breakpoint, (V, n * m): cut unit * m + breakpoint."""
-        if self.breakpoints.shape[1] == 1 and not bool(self.breakpoints.any()):
-            return x
-        return (x.unsqueeze(2) - self.breakpoints).flatten(1)
+    def heights(self, t: Tensor) -> Heights:
+        """How far values are above each breakpoint, (V, n * m): cut unit * m + breakpoint."""
+        return Heights(t, None if self.plain and self.places == 1 else self.levels)
 
     def breakpoint(self, cuts: Tensor) -> tuple[Tensor, Tensor]:
         """The unit and the breakpoint of each of some cuts."""
-        units = torch.div(cuts, self.places, rounding_mode="floor")
-        return units, self.breakpoints[units % len(self.breakpoints), cuts - units * self.places]
+        return breakpoint_of(self.levels, cuts)
 
-    def __call__(self, inputs: list[Tensor]) -> Tensor:
-        x = inputs[0]
+    def __call__(self, inputs: list[Tensor], out: Tensor | None = None) -> Tensor:
+        (t,) = inputs
         if self.relu:
-            return x.clamp(min=0)
-        y = self.anchor + self.slopes[:, 0] * (x - self.breakpoints[:, 0]).clamp(max=0)
-        for k in range(self.breakpoints.shape[1]):
-            low = self.breakpoints[:, k]
-            high = self.breakpoints[:, k + 1] if k + 1 < self.breakpoints.shape[1] else None
-            y = y + self.slopes[:, k + 1] * (torch.clamp(x, low, high) - low)
+            bent = torch.clamp(t, min=0, out=out) if self.plain else torch.maximum(t, self.levels[:, 0], out=out)
+            return bent if self.plain else bent.sub_(self.levels[:, 0].clamp(min=0))
+        y, zero = self.start, torch.zeros_like(self.levels[:, 0])
+        for k in range(self.places + 1):
+            low = self.levels[:, k - 1] if k else None
+            high = self.levels[:, k] if k < self.places else None
+            y = y + self.slopes[:, k] * (torch.clamp(t, low, high) - torch.clamp(zero, low, high))
         return y
 
     def bounds(self, inputs: list[Field]) -> tuple[float, float]:
         """Bounds of the result's error and Jacobian."""
         (field,) = inputs
         if self.relu:
-            return field.error, field.lipschitz
-        pieces, width = self.slopes.shape[1], field.width
-        reach = field.size + width**0.5 * float(self.breakpoints.abs().max())
-        size = width**0.5 * float(self.anchor.abs().max()) + 2 * pieces * self.steepest * reach
-        error = self.steepest * (field.error + 4 * UNIT * reach) + gamma(pieces + 8) * size
+            return field.error + self.lost(field.size), field.lipschitz
+        start = float(self.start.abs().max()) * field.width**0.5
+        size = self.steepest * field.size + start
+        error = self.steepest * field.error + gamma(3 * self.places + 11) * size
         return (error + TINY * (1 + size + self.steepest)) * SAFE, self.steepest * field.lipschitz * SAFE + TINY
+
+    def lost(self, size: float) -> float:
+        """What a layer of ReLUs loses by rounding."""
+        return 0.0 if self.plain else 2 * UNIT * size + TINY
 
     def cut_bounds(self, field: Field) -> tuple[Tensor, Tensor]:
         """For each cut, how far `heights` may be from the true heights, and how steep these may be."""
         error, steep = (t.repeat_interleave(self.places) for t in (field.rows_error, field.rows_lipschitz))
-        shift = 2 * UNIT * (field.size + 2 * float(self.breakpoints.abs().max())) + TINY
+        levels = self.levels.abs().expand(field.width, -1).flatten()
+        shift = 2 * UNIT * (field.size + 2 * levels) + TINY
         return (error + shift) * SAFE, steep * SAFE
 
 
+def moved(node: Piecewise, references: list[float] | None) -> tuple[list[list[float]], list[float], list[float]]:
+    """Units as functions of t = x - reference (0 if None), each row of parameters a unit if there are references.
+
+    Returns the float64 nearest to the breakpoints of t, to the values at t = 0, and to what these lack.
+    """
+    tables = [rows(a) for a in (node.breakpoints, node.slopes, node.anchor)]
+    count = max(map(len, tables)) if references is None else len(references)
+    levels, values, rests = [], [], []
+    for k in range(count):
+        places, slopes, (value,) = (table[k % len(table)] for table in tables)
+        x = mpq(0) if references is None else exact(references[k])
+        for slope, low, high in zip(slopes, [None, *places], [*places, None], strict=True):
+            if low is None:
+                value += slope * min(x - places[0], mpq(0))
+            elif x > low:
+                value += slope * ((x if high is None else min(x, high)) - low)
+        levels.append([nearest(d.numerator, d.denominator) for d in (b - x for b in places)])
+        values.append(nearest(value.numerator, value.denominator))
+        rest = value - exact(values[-1]) if math.isfinite(values[-1]) else mpq(0)
+        rests.append(nearest(rest.numerator, rest.denominator))
+    return levels, values, rests
+
+
+def rows(array: ExactArray) -> list[list[mpq]]:
+    """The rows of an exact array; each entry of a vector is one."""
+    den, numbers = array.numerators()
+    width = len(numbers) // array.shape[0]
+    return [[mpq(n, den) for n in numbers[k : k + width]] for k in range(0, len(numbers), width)]
+
+
 class Largest:
-    """A node of maxima over groups in float64.
+    """A node of maxima over groups in float64, of t = x - reference of its source, less its own reference.
 
     `members` (groups, members) are places in the source's output; where a group has fewer, its first one is repeated,
-    and `padded` says so. A set of members is a mask of type `dtype`.
+    and `padded` says so. A set of members is a mask of type `dtype`. `shift` (groups, members) is what the members'
+    references are more than the group's own, the largest of them.
     """
 
-    def __init__(self, source: int, groups: tuple[tuple[int, ...], ...], device: torch.device) -> None:
-        self.sources = (source,)
+    def __init__(
+        self,
+        source: int,
+        groups: tuple[tuple[int, ...], ...],
+        device: torch.device,
+        reference: Tensor | None = None,
+    ) -> None:
+        """`reference` (n,) is the source's, 0 if it is None."""
+        self.sources, self.groups = (source,), groups
         most = max(map(len, groups))
         self.members = torch.tensor([[*g, *(g[:1] * (most - len(g)))] for g in groups], device=device)
         counts = torch.tensor(list(map(len, groups)), device=device)
@@ -199,6 +273,13 @@ class Largest:
         sizes = ((8, torch.uint8), (15, torch.int16), (31, torch.int32), (63, torch.int64))
         self.dtype = next(dtype for size, dtype in sizes if most <= size)
         self.repeats = int(np.bincount([j for g in groups for j in g]).max()) ** 0.5
+        self.centred = reference is not None
+        self.of_source = torch.zeros(1, dtype=torch.float64, device=device) if reference is None else reference
+        if reference is None:
+            self.shift, self.reference = self.of_source.expand(self.members.shape), None
+        else:
+            self.reference = reference[self.members].amax(1)
+            self.shift = reference[self.members] - self.reference.unsqueeze(1)
 
     def bit(self, places: Tensor) -> Tensor:
         """The masks of single members."""
@@ -208,12 +289,20 @@ class Largest:
         """The place of the only member of each mask."""
         return torch.frexp(masks.double()).exponent.long() - 1
 
+    def gap(self, first: Tensor, second: Tensor) -> Tensor:
+        """How much more the references of the first values of the source are than those of the second ones."""
+        if not self.centred:
+            return torch.zeros_like(first - second, dtype=torch.float64)
+        return self.of_source[first] - self.of_source[second]
+
     def __call__(self, inputs: list[Tensor]) -> Tensor:
-        return inputs[0][:, self.members].amax(2)
+        return (inputs[0][:, self.members] + self.shift).amax(2)
 
     def bounds(self, inputs: list[Field]) -> tuple[float, float]:
         """Bounds of the result's error and Jacobian: a member may be in several groups."""
-        return inputs[0].error * self.repeats * SAFE, inputs[0].lipschitz * self.repeats * SAFE + TINY
+        (field,) = inputs
+        error = field.error + 4 * UNIT * field.size * self.centred
+        return error * self.repeats * SAFE, field.lipschitz * self.repeats * SAFE + TINY
 
 
 Step = Linear | Bent | Largest
@@ -229,9 +318,11 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device, cl
     shift = 1
     if isinstance(dom, Slice):
         basis = np.array([[nearest(q.numerator, q.denominator) for q in v] for v in dom.basis])
-        origin = np.array([nearest(q.numerator, q.denominator) for q in dom.origin])
-        plane = Dense(torch.from_numpy(basis.T.copy()).to(device))
-        steps.append(Linear((0,), [plane], torch.from_numpy(origin).to(device)))
+        plane = Dense(torch.from_numpy(basis.T.copy()).to(device), exact=False)
+        added = parts(ExactArray.of(dom.origin), device)
+        first = Linear((0,), [plane], added[0])
+        first.added = added
+        steps.append(first)
     elif any(not isinstance(node, Affine) and node.source == 0 for node in net.nodes):
         zero = torch.zeros(net.input_size, dtype=torch.float64, device=device)
         steps.append(Linear((0,), [Diagonal(zero + 1)], zero))
@@ -241,10 +332,7 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device, cl
         if isinstance(node, Affine):
             steps.append(_scaled(net, node, shift, device, close) or _linear(node, shift, device, close))
         elif isinstance(node, Piecewise):
-            arrays = (node.breakpoints, node.slopes, node.anchor)
-            breakpoints, slopes, anchor = (floats(a, device) for a in arrays)
-            exact = all(a.floats is not None for a in arrays)
-            steps.append(Bent(node.source + shift, breakpoints, slopes, anchor, exact))
+            steps.append(Bent(node.source + shift, node, device))
         elif isinstance(node, Max):
             steps.append(Largest(node.source + shift, node.groups, device))
     return steps
@@ -253,6 +341,7 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device, cl
 def _linear(node: Affine, shift: int, device: torch.device, close: bool) -> Linear:
     weights = [operator(w, device, close) for w in node.weights]
     step = Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device))
+    step.added = parts(node.bias, device)
     step.unbiased = node.bias.floats is not None and not node.bias.floats.any()
     return step
 
@@ -271,10 +360,10 @@ def _scaled(net: Network, node: Affine, shift: int, device: torch.device, close:
     both = scaled(before.weights[0], factors, close)
     if both is None:
         return None
-    moved, bias = factors * floats(before.bias, device), floats(node.bias, device)
-    step = Linear((before.sources[0] + shift,), [both], moved + bias)
-    step.offset = float(norms((moved.abs() + bias.abs()).reshape(1, -1)))
-    step.offsets = moved.abs() + bias.abs()
+    product, bias = factors * floats(before.bias, device), floats(node.bias, device)
+    step = Linear((before.sources[0] + shift,), [both], product + bias)
+    step.bounded(product.abs() + bias.abs(), 0.0)
+    step.joined, step.added = Joined(source + shift, factors), parts(node.bias, device)
     return step
 
 

@@ -43,10 +43,11 @@ class Values:
             found = self._linear(node, inputs, error, lipschitz)
         elif isinstance(node, Bent) and node.relu:
             source = inputs[0]
-            blocks = [block.clamp_(min=0) if alone else block.clamp(min=0) for block in source.blocks]
-            found = Field(blocks[0], error, lipschitz, source.size)
+            blocks = [node([block], block if alone else None) for block in source.blocks]
+            found = Field(blocks[0], error, lipschitz, source.size * SAFE)
             found.blocks = blocks
-            found.rows_error, found.rows_lipschitz = source.rows_error, source.rows_lipschitz
+            found.rows_error = source.rows_error + node.lost(source.size)
+            found.rows_lipschitz = source.rows_lipschitz
         else:
             value = node([f.value for f in inputs])
             found = Field(value, error, lipschitz, self.size(value))
