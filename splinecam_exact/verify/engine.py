@@ -27,7 +27,7 @@ from splinecam_exact.verify.mend import mend
 from splinecam_exact.verify.records import record, record_maxima
 from splinecam_exact.verify.refresh import refresh
 from splinecam_exact.verify.rigor import UNIT
-from splinecam_exact.verify.signs import sharpened, signs
+from splinecam_exact.verify.signs import blurred, sharpened, signs
 from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
 from splinecam_exact.verify.unsure import Unsure, corners_of, of_cuts
@@ -250,7 +250,7 @@ class Engine(State):
         errors, steepness = step.cut_bounds(field)
         positive, doubtful = signs(self, heights, errors, steepness)
         self.claims += heights.shape[0] * heights.shape[1] * self.certified
-        if len(doubtful) * HOPELESS <= positive.numel():
+        if int(blurred(heights, errors, doubtful).sum()) * HOPELESS <= positive.numel():
             doubtful = sharpened(self, step, field, heights, errors, doubtful)
         worn = worn and self.certified and self._worn(field)
         hopeless = len(doubtful) * HOPELESS > positive.numel()

@@ -188,8 +188,7 @@ def contest(state: State, step: Largest, number: int, field: Field, hopeless: in
     slopes = Slopes(state.mesh, field)
     zero = zeros(state, number)
     masks, doubtful = _candidates(state, step, field, zero)
-    if int(doubtful.sum()) * hopeless <= doubtful.numel():
-        _sharpen(state, step, field, slopes, zero, masks, doubtful)
+    _sharpen(state, step, field, slopes, zero, masks, doubtful)
     wide = exact = 0
     if 0 < int(doubtful.sum()) * hopeless <= doubtful.numel():
         wide, exact = _resolve(state, step, number, masks, doubtful)

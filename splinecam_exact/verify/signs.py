@@ -30,6 +30,12 @@ def signs(state: State, heights: Heights, errors: Tensor, steepness: Tensor) -> 
     return positive, torch.cat(doubtful)
 
 
+def blurred(heights: Heights, errors: Tensor, doubtful: Tensor) -> Tensor:
+    """Which of the doubtful signs are so whatever the slopes are."""
+    vertices, cuts = doubtful.unbind(1)
+    return ~(heights[vertices, cuts].abs() > errors[cuts])
+
+
 def sharpened(state: State, step: Bent, field: Field, heights: Heights, errors: Tensor, doubtful: Tensor) -> Tensor:
     """Those of the doubtful signs that are so with the slopes of the faces there, too."""
     if not len(doubtful):
