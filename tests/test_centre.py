@@ -35,7 +35,10 @@ numbers = st.floats(-(2.0**300), 2.0**300).filter(lambda q: q == 0 or abs(q) > 2
 @given(numbers, numbers)
 def test_sums_and_products_of_floats_are_exact(a: float, b: float) -> None:
     p, q = torch.tensor([a], dtype=torch.float64), torch.tensor([b], dtype=torch.float64)
-    for (high, low), true in ((two_sum(p, q), Fraction(a) + Fraction(b)), (two_product(p, q), Fraction(a) * Fraction(b))):
+    for (high, low), true in (
+        (two_sum(p, q), Fraction(a) + Fraction(b)),
+        (two_product(p, q), Fraction(a) * Fraction(b)),
+    ):
         assert Fraction(float(high)) + Fraction(float(low)) == true
         assert float(high) == float(true)
 
@@ -60,7 +63,9 @@ def weights(random: Any, scale: float) -> Iterator[Any]:
     yield ExactArray.of([Fraction(1, 3), Fraction(2, 7)])
     yield Selection([2, -1, 0, 0, 4], 5)
     for groups in (1, 2):
-        yield Convolution(random.normal(size=(4, 36 // groups)) * scale, (4, 6, 5), (3, 4), (3, 3), (2, 1), (1, 0), (1, 1), groups)
+        yield Convolution(
+            random.normal(size=(4, 36 // groups)) * scale, (4, 6, 5), (3, 4), (3, 3), (2, 1), (1, 0), (1, 1), groups
+        )
 
 
 def rows_of(weight: Any, inputs: int) -> list[list[Fraction]]:
@@ -91,7 +96,10 @@ def test_products_with_vectors_are_close_to_the_exact_ones(scale: float) -> None
                 true = sum((w * q for w, q in zip(row, x, strict=True)), Fraction(0))
                 assert abs(Fraction(high) + Fraction(low) - true) <= Fraction(error)
                 if op.exact:
-                    assert Fraction(error) <= max(map(abs, row)) * largest * inputs * Fraction(2) ** -83 + Fraction(2) ** -700
+                    assert (
+                        Fraction(error)
+                        <= max(map(abs, row)) * largest * inputs * Fraction(2) ** -83 + Fraction(2) ** -700
+                    )
 
 
 @pytest.mark.parametrize("huge", [1e-200, 1e200])

@@ -19,7 +19,6 @@ import splinecam_exact as sx
 from splinecam_exact.decide import Decider, Enclosure, Maps
 from splinecam_exact.kernel.forms import Forms
 from splinecam_exact.network import Network
-from splinecam_exact.nodes import Piecewise
 from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.testing.known_answers import KnownAnswer, known_answers
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
@@ -296,7 +295,7 @@ class Watched(Engine):
 
 
 def watched(net: Network, dom: Any, seed: int, usual: bool = False) -> Watched:
-    """Also with all values less those at the domain's centre, which `usual` numbers allow, be the domain small or not."""
+    """Also with all values less those at the domain's centre, which `usual` numbers allow, on any domain."""
     centred = False
     for far in (0, centre.FAR):
         with pytest.MonkeyPatch.context() as patch:

@@ -123,7 +123,9 @@ def _parts(counts: Tensor) -> list[slice]:
     return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True) if b > a]
 
 
-def _fraction(found: Crossings, nodes: Boundary, lines: Chords, heights: Tensor | Heights, chord: Tensor, cut: Tensor) -> Tensor:
+def _fraction(
+    found: Crossings, nodes: Boundary, lines: Chords, heights: Tensor | Heights, chord: Tensor, cut: Tensor
+) -> Tensor:
     """Where along a chord a cut passes through 0."""
     a = found.value(heights, nodes.crossing[lines.start[chord]], cut)
     b = found.value(heights, nodes.crossing[lines.end[chord]], cut)

@@ -63,7 +63,9 @@ def edges_of(mesh: Mesh) -> tuple[Tensor, Tensor, Tensor]:
     return edges, mesh.origin[edges], mesh.head()[edges]
 
 
-def edge_crossings(mesh: Mesh, heights: Tensor | Heights, positive: Tensor, changes: tuple[Tensor, Tensor]) -> Crossings:
+def edge_crossings(
+    mesh: Mesh, heights: Tensor | Heights, positive: Tensor, changes: tuple[Tensor, Tensor]
+) -> Crossings:
     """The crossings of a layer's cuts with all edges, and in which order they are those of `changes`.
 
     `heights` (V, K) float64, `positive` and `changes` as `sign_changes` has them for `edges_of(mesh)`.

@@ -23,8 +23,8 @@ def propose(
     """Cut the faces of a mesh along the zero sets of functions that are affine on each of them.
 
     `heights` (V, K) float64 are their values at the vertices, `positive` (V, 8 ceil(K / 8)) bool the signs to work with
-    (as `sign_changes` takes them), `changes` where they differ along edges (`crossings.sign_changes`; at least one), `lines`
-    how many lines there are already. Cost: sorts of the crossings found.
+    (as `sign_changes` takes them), `changes` where they differ along edges (`crossings.sign_changes`; at least one),
+    `lines` how many lines there are already. Cost: sorts of the crossings found.
     """
     watch("crossings on edges", -1, -1)
     found = edge_crossings(mesh, heights, positive, changes)

@@ -55,7 +55,9 @@ def of_polygon(x: Tensor, radius: float) -> Accuracy:
     return Accuracy(ball.clone(), ball, direction, 2 * ball / length(direction) * SLIGHT + 4 * UNIT)
 
 
-def refined(known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor | Heights, errors: Tensor, radius: float) -> Accuracy:
+def refined(
+    known: Accuracy, mesh: Mesh, new: Refinement, heights: Tensor | Heights, errors: Tensor, radius: float
+) -> Accuracy:
     """The accuracy after a layer is cut.
 
     `heights` (V, K) are the cuts' values at the old vertices, those of cut k no further than

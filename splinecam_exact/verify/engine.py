@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +15,12 @@ from splinecam_exact.fast.crossings import edges_of, sign_changes
 from splinecam_exact.fast.heights import Heights
 from splinecam_exact.fast.mesh import Mesh
 from splinecam_exact.fast.propose import propose
-from splinecam_exact.kernel.errors import Undecided
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.network import Network
 from splinecam_exact.verify.accuracy import Accuracy, placed, refined
 from splinecam_exact.verify.checks import sound, wrong
 from splinecam_exact.verify.history import Ints, Layer
+from splinecam_exact.verify.limits import Limited
 from splinecam_exact.verify.live import Liveness
 from splinecam_exact.verify.maxima import Contest, contest, largest_values
 from splinecam_exact.verify.mend import mend
@@ -28,19 +28,19 @@ from splinecam_exact.verify.records import record, record_maxima
 from splinecam_exact.verify.refresh import refresh
 from splinecam_exact.verify.rigor import UNIT
 from splinecam_exact.verify.signs import blurred, sharpened, signs
-from splinecam_exact.verify.state import State
 from splinecam_exact.verify.steps import Bent, Field, Largest, Linear
 from splinecam_exact.verify.unsure import Unsure, corners_of, of_cuts
 from splinecam_exact.verify.values import Between
 
+S = TypeVar("S", bound=Bent | Largest)
+T = TypeVar("T")
+
 WORN = 2.0**10
 """Bounds are worn out where they exceed the size of what they bound by so many unit roundoffs,"""
-OPEN = 8
+OPEN = 16
 """and more than one vertex, or one face, in so many is left open."""
 HOPELESS = 20
 """Where more than one sign in so many is doubtful, float64 is no help: the kernel cuts every face."""
-BYTES = 320
-"""How much memory the arrays of one half-edge take while a layer is put together and checked."""
 
 
 class Contradiction(Exception):
@@ -61,7 +61,7 @@ class Report(NamedTuple):
     repaired: int
 
 
-class Engine(State):
+class Engine(Limited):
     """Cuts a domain by all layers of a network. Without `certified`, claims are not checked."""
 
     def __init__(
@@ -74,9 +74,7 @@ class Engine(State):
         max_cells: int | None = None,
         max_memory: int | None = None,
     ) -> None:
-        super().__init__(net, dom, device, certified)
-        self.progress, self.max_cells, self.max_memory = progress, max_cells, max_memory
-        self.stage = ""
+        super().__init__(net, dom, device, certified, progress, max_cells, max_memory)
         self.claims = self.wide = self.exact = self.repaired = self.refreshed = self.cuts = 0
 
     @property
@@ -120,28 +118,6 @@ class Engine(State):
         self._watch("done", self.mesh.faces, -1)
         self._limit(self.mesh.faces)
 
-    def _watch(self, what: str, faces: int, half_edges: int) -> None:
-        """Report progress; stop where a limit would be passed."""
-        self._tell(what, self.mesh.faces, max(faces, self.mesh.faces))
-        if not self.certified:  # what is proposed is the result
-            self._limit(faces)
-        self._afford(half_edges * BYTES)
-
-    def _tell(self, what: str, done: int, total: int) -> None:
-        if self.progress:
-            self.progress(f"{self.stage}: {what}", done, total)
-
-    def _limit(self, cells: int) -> None:
-        if self.max_cells is not None and cells > self.max_cells:
-            raise Undecided(f"more than {self.max_cells} cells: raise the limit, or take a smaller domain")
-
-    def _afford(self, size: int) -> None:
-        if self.max_memory is not None and size > self.max_memory:
-            raise Undecided(
-                f"{self.stage} needs about {size / 2**30:.1f} GiB, max_memory is {self.max_memory / 2**30:.1f} GiB: "
-                "raise it, or take the domain in pieces (partition_pieces)"
-            )
-
     def _settle(
         self,
         depth: int,
@@ -164,14 +140,18 @@ class Engine(State):
 
     # -- one layer of units -------------------------------------------------------------------------------------------
 
-    def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
-        found = self._prove(step, field, True)
+    def _tried(self, attempt: Callable[[S, Field, bool], T | None], step: S, field: Field) -> T:
+        """Try with the bounds as they are, and if they are worn out, after a fresh start."""
+        found = attempt(step, field, True)
         if found is None:
             self._refresh(step, field)
-            found = self._prove(step, field, False)
+            found = attempt(step, field, False)
         if found is None:
             raise RuntimeError("bounds are worn out as soon as they are new")
-        new, positive, doubtful, bad, accuracy = found
+        return found
+
+    def _cut(self, step: Bent, field: Field, depth: int, needed: set[int]) -> None:
+        new, positive, doubtful, bad, accuracy = self._tried(self._prove, step, field)
         cuts = step.places * field.width
         remembered = record(self.mesh, new, positive[:, :cuts], field.width, step.states)
         self._extend(step, field, new, needed, bad)
@@ -185,15 +165,8 @@ class Engine(State):
 
     def _compare(self, step: Largest, field: Field, depth: int) -> None:
         """Cut by a layer of Max groups."""
-        found = self._contest(step, field, True)
-        if found is None:
-            self._refresh(step, field)
-            found = self._contest(step, field, False)
-        if found is None:
-            raise RuntimeError("bounds are worn out as soon as they are new")
-        who, new, accuracy = found
-        node = step.sources[0] - (len(self.values.steps) - len(self.exactly.net.nodes))
-        cuts = self.exactly.compare(node, who.pairs.cpu().numpy())
+        who, new, accuracy = self._tried(self._contest, step, field)
+        cuts = self.exactly.compare(self.node(step.sources[0]), who.pairs.cpu().numpy())
         remembered = record_maxima(self.mesh, new, who, step)
         self.values.extend(*self._between(new))
         self._define(new, who.bad, self.tensor(cuts))
@@ -211,7 +184,10 @@ class Engine(State):
         """Who is largest where, and what that cuts; None, if the bounds may be `worn` out, where that is so."""
         decided = self.claims, self.wide, self.exact
         worn = worn and self._worn(field)
-        who, wide, exact = contest(self, step, step.sources[0], field, HOPELESS)
+        contested = contest(self, step, step.sources[0], field, HOPELESS, OPEN if worn else 0)
+        if contested is None:
+            return None
+        who, wide, exact = contested
         self.claims += who.masks.numel()
         self.wide, self.exact = self.wide + wide, self.exact + exact
         found = self._refined(who.heights, who.errors, who.positive, *who.changes)
@@ -222,7 +198,7 @@ class Engine(State):
         together = new.chord_cut[new.a], new.chord_cut[new.b]
         same = who.column[together[0]] == who.column[together[1]]
         failed[new.chord_face[new.a[same]]] = True
-        if worn and (bool(who.doubtful.any()) or int((failed & ~who.bad).sum()) * OPEN > self.mesh.faces):
+        if worn and int((failed & ~who.bad).sum()) * OPEN > self.mesh.faces:
             self.claims, self.wide, self.exact = decided
             return None
         self.claims += proved

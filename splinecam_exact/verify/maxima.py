@@ -98,7 +98,9 @@ def _candidates(state: State, step: Largest, field: Field, zero: Tensor | None) 
         part = slice(low, low + size)
         x = value[part][:, members] + step.shift
         # a bound for the true value at the true vertex; the rounding of sums here is far below what SAFE adds
-        slack = (error + state.accuracy.ball[part, None, None] * SLIGHT * steep) * SAFE + (x.abs() + step.shift.abs()) * (4 * UNIT)
+        slack = (error + state.accuracy.ball[part, None, None] * SLIGHT * steep) * SAFE + (
+            x.abs() + step.shift.abs()
+        ) * (4 * UNIT)
         may = _may_lead(x, slack, step.padded)
         masks[part] = (may * bits).sum(2).to(step.dtype)
         if zero is not None:
@@ -148,7 +150,7 @@ def _resolve(state: State, step: Largest, number: int, masks: Tensor, doubtful: 
     open_ = masks[doubtful].cpu().numpy().astype(np.uint64)
     members = step.members.cpu().numpy()
     faces = state.some_face()[vertices]
-    node = number - (len(state.values.steps) - len(state.exactly.net.nodes))
+    node = state.node(number)
     best = np.array([(int(m) & -int(m)).bit_length() - 1 for m in open_], np.int64)
     found = np.uint64(1) << best.astype(np.uint64)
     wide = exact = 0
@@ -180,17 +182,23 @@ def _on_faces(state: State, masks: Tensor) -> Tensor:
     return found
 
 
-def contest(state: State, step: Largest, number: int, field: Field, hopeless: int) -> tuple[Contest, int, int]:
+def contest(
+    state: State, step: Largest, number: int, field: Field, hopeless: int, most: int
+) -> tuple[Contest, int, int] | None:
     """Who is largest where in a layer, whose source is node `number`; and how many comparisons were wide and exact.
 
-    Where more than one in `hopeless` is doubtful, they are left so.
+    Where more than one in `hopeless` is doubtful, they are left so. Unless `most` is 0: then None, and also where there
+    are some at more than one vertex in `most`.
     """
     slopes = Slopes(state.mesh, field)
     zero = zeros(state, number)
     masks, doubtful = _candidates(state, step, field, zero)
     _sharpen(state, step, field, slopes, zero, masks, doubtful)
+    few = int(doubtful.sum()) * hopeless <= doubtful.numel()
+    if most and not (few and int(doubtful.any(1).sum()) * most <= len(doubtful)):
+        return None
     wide = exact = 0
-    if 0 < int(doubtful.sum()) * hopeless <= doubtful.numel():
+    if few and bool(doubtful.any()):
         wide, exact = _resolve(state, step, number, masks, doubtful)
     states = _on_faces(state, masks)
     mesh, face = state.mesh, state.mesh.face()

@@ -3,7 +3,8 @@
 Each has `norm`, an upper bound of its spectral norm; `sum`, one of the spectral norm of the map with the absolute
 values of its coefficients; `rows`, those of the 2-norms of the rows; and `roundings`, how many a term of a row's sum
 passes through. That is as many as there are terms where these are added in any order; long sums are added in parts.
-`exact`: the coefficients are what they are, and not rounded. `add(y, x, out)` is y + x W^T for x of shape (vectors, inputs), written to `out` where that is given.
+`exact`: the coefficients are what they are, and not rounded. `add(y, x, out)` is y + x W^T for x of shape (vectors,
+inputs), written to `out` where that is given.
 """
 
 from __future__ import annotations
@@ -240,7 +241,9 @@ def parts(array: ExactArray, device: torch.device) -> list[Tensor]:
     if array.floats is None:
         den, numerators = array.numerators()
         given = found[0].flatten().tolist()
-        lacking = [mpq(n, den) - exact(f) if math.isfinite(f) else mpq(0) for n, f in zip(numerators, given, strict=True)]
+        lacking = [
+            mpq(n, den) - exact(f) if math.isfinite(f) else mpq(0) for n, f in zip(numerators, given, strict=True)
+        ]
         flat = torch.tensor([nearest(q.numerator, q.denominator) for q in lacking], dtype=torch.float64, device=device)
         found.append(flat.reshape(found[0].shape))
     return found

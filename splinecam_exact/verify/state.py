@@ -32,6 +32,10 @@ class State:
         self.exactly = Exactly(net, dom)
         self.history = History()
 
+    def node(self, number: int) -> int:
+        """The network's node that a step is."""
+        return number - (len(self.values.steps) - len(self.exactly.net.nodes))
+
     def some_face(self) -> Ints:
         """For each vertex, a face with it."""
         found = np.empty(len(self.mesh.x), np.int64)

@@ -144,8 +144,8 @@ _RELU = Piecewise.relu().breakpoints, Piecewise.relu().slopes, Piecewise.relu().
 class Bent:
     """A node of piecewise linear units in float64: of t = x - reference of its source, less its own reference.
 
-    `levels` (1 or n, m) are the breakpoints of t, `slopes` (1 or n, m + 1) as the node has them, and `start` (1 or n) is
-    what the units make of t = 0.
+    `levels` (1 or n, m) are the breakpoints of t, `slopes` (1 or n, m + 1) as the node has them, and `start` (1 or n)
+    is what the units make of t = 0.
     """
 
     def __init__(self, source: int, node: Piecewise, device: torch.device, reference: Tensor | None = None) -> None:
