@@ -1,0 +1,58 @@
+"""Signs of functions at a subdivision's vertices, and their exact forms on its cells."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+
+from splinecam_exact.boundary_trace import Floats, some_face
+from splinecam_exact.decide import Decider, Signs
+from splinecam_exact.decide.evaluate import Form
+from splinecam_exact.geometry import Geometry, pattern_of
+from splinecam_exact.half_edges import Ints
+from splinecam_exact.kernel.program import PieceUnit, Program, Progress
+from splinecam_exact.network import Network
+from splinecam_exact.subdivision import Subdivision
+
+
+class Cells:
+    """A program whose functions are decided on the cells of a geometry. `program` may go on where its states end."""
+
+    def __init__(self, program: Program, geometry: Geometry, progress: Progress | None = None) -> None:
+        self.program, self.geometry = program, geometry
+        self.decider = Decider(program, progress=progress)
+
+    @property
+    def last_cut(self) -> int:
+        """The decider's number of the last comparison of a Piecewise unit."""
+        units = (unit for step in self.program.unit_steps() for unit in step.units)
+        return sum(len(unit.cuts) for unit in units if isinstance(unit, PieceUnit)) - 1
+
+    def signs(self, cuts: Ints, vertices: Ints) -> Signs:
+        """The exact signs of cuts[r] at vertices[r]."""
+        faces = some_face(self.geometry)[vertices]
+        different, again = np.unique(vertices, return_inverse=True)
+        places = self.geometry.places(different)
+        patterns, which = self._patterns(faces)
+        return self.decider.heights(patterns, cuts, [places[k] for k in again.tolist()], which)[0]
+
+    def forms(self, cut: int, faces: Ints) -> list[Form]:
+        """The exact integer forms of a cut on some faces, up to positive factors."""
+        patterns, which = self._patterns(faces)
+        return self.decider.forms(patterns, np.full(len(faces), cut), which)
+
+    def _patterns(self, faces: Ints) -> tuple[list[bytes], Ints]:
+        rows, which = np.unique(faces, return_inverse=True)
+        return [pattern_of(self.program, row) for row in self.geometry.state_rows(rows)], which
+
+
+def vertex_values(net: Network, part: Subdivision) -> tuple[Floats, Floats] | None:
+    """The outputs at the vertices in float64, shape (V, outputs), and per output a bound of the error (proved, at the
+    exact vertices); None where only exact numbers are used: in mode "rational", and without torch.
+    """
+    if part.mode == "rational" or not find_spec("torch"):
+        return None
+    from splinecam_exact.boundary_values import enclosed
+
+    return enclosed(net, part.domain, part.coordinates, part.geometry.slack)

@@ -1,0 +1,74 @@
+"""What a boundary is made of, as arrays over numbered points: what both constructions give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splinecam_exact.geometry import Geometry, Polygons
+from splinecam_exact.half_edges import Ints
+from splinecam_exact.kernel.rational import Point
+from splinecam_exact.rounding import nearest
+
+Floats = NDArray[np.float64]
+
+
+class Places(NamedTuple):
+    """The points of a boundary: `total` of them, `exact` computes some.
+
+    `fast` are float64 coordinates, shape (total, 2), each within `slack` of the exact point; None where it takes the
+    exact points to know them.
+    """
+
+    total: int
+    exact: Callable[[Ints], list[Point]]
+    fast: Floats | None
+    slack: float
+
+
+class Trace(NamedTuple):
+    """A boundary on the cells of a subdivision, its points numbered.
+
+    Segments, k of them: `ends` (k, 2) are points; `faces` (k, 2) are the faces of the subdivision on the left and on
+    the right, equal inside a face, -1 outside the domain; `classes` (k, 2) are the outputs that are larger there;
+    `changes` (k,) says whether the sign (or the arg-max) is another one on the other side.
+
+    `filled` are the polygons on which the boundary is two-dimensional, `filled_faces` the faces that they lie in,
+    `filled_classes` two of the outputs that are equal there. `isolated` are points where the boundary is that point
+    alone, `triple` those where three or more outputs are largest.
+    """
+
+    places: Places
+    ends: Ints
+    faces: Ints
+    classes: Ints
+    changes: NDArray[np.bool_]
+    filled: Polygons
+    filled_faces: Ints
+    filled_classes: Ints
+    isolated: Ints
+    triple: Ints
+
+
+def rounded(points: list[Point]) -> Floats:
+    """The float64 coordinates nearest to some points, shape (n, 2)."""
+    return np.array([(nearest(x, w), nearest(y, w)) for x, y, w in points], np.float64).reshape(-1, 2)
+
+
+def some_face(geometry: Geometry) -> Ints:
+    """For each vertex, a face that it is a corner of."""
+    found = np.empty(geometry.vertex_count, np.int64)
+    polygons = geometry.polygons
+    found[polygons.corners] = np.repeat(np.arange(polygons.faces), np.diff(polygons.starts))
+    return found
+
+
+def some_polygons(polygons: Polygons, faces: Ints) -> Polygons:
+    """The polygons of some faces."""
+    sizes = np.diff(polygons.starts)[faces]
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    at = np.arange(starts[-1]) + np.repeat(polygons.starts[faces] - starts[:-1], sizes)
+    return Polygons(starts, polygons.corners[at])

@@ -1,0 +1,44 @@
+"""A network's outputs at the vertices of a subdivision, in float64 with proved bounds (proofs/fast.md, section 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from splinecam_exact.boundary_trace import Floats
+from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.network import Network
+from splinecam_exact.verify.centre import centred
+from splinecam_exact.verify.rigor import SAFE, TINY, UNIT
+from splinecam_exact.verify.steps import compiled, corners_of
+from splinecam_exact.verify.values import Values
+
+ROWS = 1 << 14
+"""How many vertices are evaluated at a time."""
+
+
+def enclosed(net: Network, dom: Polygon | Slice, coordinates: Floats, slack: float) -> tuple[Floats, Floats]:
+    """The outputs at some places, shape (V, outputs), and for each output a bound of all its errors, shape (outputs,).
+
+    Each of the float64 `coordinates` is within `slack` of the true place, or the float64 nearest to it. The bounds are
+    infinite where nothing is known.
+    """
+    device = torch.device("cpu")
+    steps = centred(compiled(net, dom, device), corners_of(dom.corners, device))
+    last = {source: number for number, step in enumerate(steps, 1) for source in step.sources}
+    reference = steps[-1].reference
+    distance = slack + 4 * UNIT * float(abs(coordinates).max()) + TINY
+    found = np.empty((len(coordinates), net.output_size))
+    bound = np.zeros(net.output_size)
+    for low in range(0, len(coordinates), ROWS):
+        x = torch.from_numpy(np.ascontiguousarray(coordinates[low : low + ROWS]))
+        values = Values(steps, x, True)
+        for number in range(1, len(steps) + 1):
+            values.step(number)
+            values.keep({n for n in values.fields if n == number or last.get(n, 0) > number})
+        field = values.fields[len(steps)]
+        value = field.value if reference is None else field.value + reference
+        error = (field.rows_error + field.rows_lipschitz * distance) * SAFE + 2 * UNIT * value.abs().amax(0) + TINY
+        found[low : low + ROWS] = value.numpy()
+        bound = np.maximum(bound, np.nan_to_num(error.numpy() * SAFE, nan=np.inf))
+    return found, bound

@@ -1,0 +1,183 @@
+"""Where a difference of outputs has a value: read off the signs that it has at the vertices of a subdivision.
+
+On a cell the function f is affine. So its signs at the vertices say everything: an edge with ends of different
+signs has one zero inside; an edge with two zeros at its ends is all zero; a cell with positive and negative corners is crossed by
+one segment, between the two places where the sign changes along its sides; a cell with zeros at all corners is all
+zero. No sign but these is ever needed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from gmpy2 import mpq
+
+from splinecam_exact.arrays import ExactArray, exact
+from splinecam_exact.boundary_cells import Cells, vertex_values
+from splinecam_exact.boundary_trace import Floats, Places, Trace, some_polygons
+from splinecam_exact.decide import Signs
+from splinecam_exact.half_edges import Ints
+from splinecam_exact.kernel.program import Progress
+from splinecam_exact.kernel.rational import Point, homogeneous, primitive
+from splinecam_exact.network import Network
+from splinecam_exact.nodes import Affine, Piecewise
+from splinecam_exact.partitioning import lowered
+from splinecam_exact.subdivision import Subdivision
+
+
+class Function(NamedTuple):
+    """f = output `plus` minus output `minus` (none if it is -1) minus `level`."""
+
+    plus: int
+    minus: int
+    level: mpq
+
+    def head(self, net: Network) -> Network:
+        """A network with the output f."""
+        row = [int(k == self.plus) - int(k == self.minus) for k in range(net.output_size)]
+        node = Affine((len(net.nodes),), (ExactArray.of([row]),), ExactArray.of([-self.level]))
+        return Network(net.input_size, (*net.nodes, node), net.conventions)
+
+
+def trace_zeros(part: Subdivision, function: Function, progress: Progress | None) -> Trace:
+    """The zero set of a function on the cells of a subdivision."""
+    return _Zeros(part, function, progress).trace()
+
+
+class _Zeros:
+    """Points are first named by codes: vertex v by v, the zero inside edge e by V + e."""
+
+    def __init__(self, part: Subdivision, function: Function, progress: Progress | None) -> None:
+        self.part, self.function = part, function
+        net = function.head(part.network)
+        bent = Network(net.input_size, (*net.nodes, Piecewise.relu(len(net.nodes))))
+        self.cells = Cells(lowered(bent, part.domain), part.geometry, progress)
+        self.values: Floats | None = None
+        self.error = 0.0
+        known = vertex_values(net, part)
+        if known is not None:
+            self.values, self.error = known[0][:, 0], float(known[1][0])
+        self.signs = self._signs()
+
+    def _signs(self) -> Signs:
+        """The sign of the function at every vertex: exact, but for a float64 subdivision."""
+        if self.values is None:
+            unsure = np.arange(self.part.geometry.vertex_count)
+            signs = np.zeros(len(unsure), np.int8)
+        else:
+            signs = (self.values > 0).astype(np.int8) - (self.values < 0)
+            if not self.part.certified:
+                return signs
+            unsure = np.flatnonzero(~(abs(self.values) > self.error))
+        signs[unsure] = self.cells.signs(np.full(len(unsure), self.cells.last_cut), unsure)
+        return signs
+
+    def trace(self) -> Trace:
+        """The segments, the filled cells, the isolated points."""
+        part, signs = self.part, self.signs
+        polygons, dcel, half = part.geometry.polygons, part.half_edges, part.edge_half_edges
+        start, end = dcel.origin, dcel.origin[dcel.twin]
+        edge = np.empty(len(start), np.int64)
+        edge[half] = edge[dcel.twin[half]] = np.arange(len(half))
+        code = np.where(signs[start] == 0, start, -1)
+        code = np.where(signs[start] * signs[end] < 0, part.geometry.vertex_count + edge, code)
+        lowest = np.minimum.reduceat(signs[polygons.corners], polygons.starts[:-1])
+        highest = np.maximum.reduceat(signs[polygons.corners], polygons.starts[:-1])
+
+        inner = np.arange(len(polygons.corners))
+        at = inner[(code[inner] >= 0) & ((lowest < 0) & (highest > 0))[dcel.face[inner]]]
+        crossings = np.bincount(dcel.face[at], minlength=len(lowest))
+        at = at[crossings[dcel.face[at]] == 2]  # always, but where float64 signs contradict each other
+        chords, across = code[at].reshape(-1, 2), dcel.face[at[::2]]
+        turned = signs[end[at[::2]]] > 0  # what lies between the first and the second end is on the right
+        chords[turned] = chords[turned][:, ::-1]
+
+        # The outer face has the number -1: the last entry is its.
+        side = np.append(lowest + highest, 0)
+        filled = np.append((lowest == 0) & (highest == 0), False)
+        flat = half[(signs[start[half]] == 0) & (signs[end[half]] == 0)]
+        flat = flat[~(filled[dcel.face[flat]] & filled[dcel.face[dcel.twin[flat]]])]
+        flat = np.where(side[dcel.face[flat]] < side[dcel.face[dcel.twin[flat]]], dcel.twin[flat], flat)
+        sides = np.stack([dcel.face[flat], dcel.face[dcel.twin[flat]]], axis=1)
+
+        faces = np.flatnonzero(filled)
+        areas = some_polygons(polygons, faces)
+        ends = np.concatenate([chords, np.stack([start[flat], end[flat]], axis=1)])
+        zeros = np.flatnonzero(signs == 0)
+        isolated = np.setdiff1d(zeros, np.concatenate([ends.ravel(), areas.corners]))
+        codes = np.unique(np.concatenate([ends.ravel(), areas.corners, isolated]))
+        pair = np.array([self.function.plus, self.function.minus])
+        return Trace(
+            self._places(codes),
+            np.searchsorted(codes, ends),
+            np.concatenate([np.stack([across, across], axis=1), sides]),
+            np.tile(pair, (len(ends), 1)),
+            np.concatenate([np.ones(len(chords), bool), side[sides[:, 0]] * side[sides[:, 1]] < 0]),
+            areas._replace(corners=np.searchsorted(codes, areas.corners)),
+            faces,
+            np.tile(pair, (len(faces), 1)),
+            np.searchsorted(codes, isolated),
+            np.empty(0, np.int64),
+        )
+
+    def _places(self, codes: Ints) -> Places:
+        count = self.part.geometry.vertex_count
+        inside = codes >= count
+        if self.values is None:
+            return Places(len(codes), lambda numbers: self._exact(codes[numbers]), None, 0.0)
+        values = self.values
+        fast = np.empty((len(codes), 2))
+        fast[~inside] = self.part.coordinates[codes[~inside]]
+        u, w, _ = self._edges(codes[inside] - count)
+        fast[inside], blur = self._between(values, u, w)
+        if not self.part.certified:
+            return Places(len(codes), lambda numbers: _denoted(fast[numbers]), fast, 0.0)
+        rounding = 2.0**-48 * float(abs(fast).max(initial=0.0))
+        slack = (self.part.geometry.slack + float(blur.max(initial=0.0)) + rounding) * (1 + 2.0**-20)
+        return Places(len(codes), lambda numbers: self._exact(codes[numbers]), fast, slack)
+
+    def _between(self, values: Floats, u: Ints, w: Ints) -> tuple[Floats, Floats]:
+        """The float64 zeros between vertices of different signs, and how far the errors of the values may move them.
+
+        The zero divides the edge as the absolute values at its ends do. Where these are off by at most e each, it is
+        off by at most e / (their sum) of the edge's length.
+        """
+        height, total = abs(values[u]), abs(values[u]) + abs(values[w])
+        known = np.isfinite(total) & (total > self.error)
+        fraction, share = np.full(len(u), 0.5), np.ones(len(u))
+        np.divide(height, total, out=fraction, where=known)
+        np.divide(self.error, total, out=share, where=known)
+        p, q = self.part.coordinates[u], self.part.coordinates[w]
+        return p + fraction[:, np.newaxis] * (q - p), share * np.hypot(*(q - p).T)
+
+    def _edges(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
+        """The two ends of some edges, and a face beside each."""
+        dcel, half = self.part.half_edges, self.part.edge_half_edges[edges]
+        return dcel.origin[half], dcel.origin[dcel.twin[half]], dcel.face[half]
+
+    def _exact(self, codes: Ints) -> list[Point]:
+        geometry = self.part.geometry
+        inside = codes >= geometry.vertex_count
+        u, w, faces = self._edges(codes[inside] - geometry.vertex_count)
+        points = geometry.places(np.concatenate([codes[~inside], u, w]))
+        alone, between = points[: len(codes) - len(u)], points[len(codes) - len(u) :]
+        forms = self.cells.forms(self.cells.last_cut, faces)
+        zeros = [
+            _zero_between(form, p, q) for form, p, q in zip(forms, between[: len(u)], between[len(u) :], strict=True)
+        ]
+        vertices, crossings = iter(alone), iter(zeros)
+        return [next(crossings) if i else next(vertices) for i in inside.tolist()]
+
+
+def _zero_between(form: Point, p: Point, q: Point) -> Point:
+    """Where a form is zero between two points at which it has different signs."""
+    a, b, c = form
+    height, depth = (abs(a * x + b * y + c * w) for x, y, w in (p, q))
+    x, y, w = (depth * u + height * v for u, v in zip(p, q, strict=True))
+    return primitive((x, y, w))
+
+
+def _denoted(places: Floats) -> list[Point]:
+    """The points that float64 coordinates denote."""
+    return [homogeneous(exact(x), exact(y)) for x, y in places.tolist()]
