@@ -93,6 +93,49 @@ def test_modes_agree(name: str, net: Network) -> None:
     assert sx.check(sx.Certificate(parts["certified"].certificate()), net, domain).status == "verified"
 
 
+FULL = {
+    "vgg11": Case(lambda: shown.vgg(shown.VGG11), (3, 64, 64), 5e-6, 10),
+    "vgg16": Case(lambda: shown.vgg(shown.VGG16), (3, 64, 64), 5e-6, 5),
+    "resnet18": Case(shown.resnet18, (3, 64, 64), 2e-5, 10),
+}
+
+
+def units_on(module: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Which ReLUs torch finds on, in the order in which they are computed."""
+    found: list[torch.Tensor] = []
+    relus = [m for m in module.modules() if isinstance(m, torch.nn.ReLU)]
+    hooks = [relu.register_forward_pre_hook(lambda _, given: found.append(given[0].flatten() > 0)) for relu in relus]
+    with torch.no_grad():
+        module(x)
+    for hook in hooks:
+        hook.remove()
+    return torch.cat(found)
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_networks_of_full_width_have_torchs_patterns(name: str) -> None:
+    """Hundreds of thousands of units: inside each cell those are on that torch finds on, in float64."""
+    case = FULL[name]
+    module = case.make().double()
+    for relu in module.modules():
+        if isinstance(relu, torch.nn.ReLU):
+            relu.inplace = False
+    net = sx.from_torch(module, case.shape)
+    domain = shown.slice_of(net.input_size, case.radius)
+    part = sx.partition(net, domain, "certified")
+    assert len(part.faces) > case.cells
+    assert len(part.vertices) - len(part.edges) + len(part.faces) == 1
+    relus, first = [], 0
+    for node, size in zip(net.nodes, net.sizes[1:], strict=True):
+        if isinstance(node, Piecewise):
+            relus += range(first, first + size)
+        first += size if isinstance(node, Piecewise | Max) else 0
+    for face in list(part.faces)[:4]:
+        inside = part.coordinates[list(face.vertices)].mean(0)
+        x = torch.tensor([float(q) for q in domain.embed(inside)], dtype=torch.float64).reshape(1, *case.shape)
+        assert torch.equal(units_on(module, x), torch.from_numpy(part.states[face.index, relus] == 2))
+
+
 def test_a_periodic_encoding_is_one_piecewise_node() -> None:
     """Beside it a linear map, nothing else; it computes what the layer without torch does."""
     net = sx.from_torch(torch.nn.Sequential(shown.PeriodicEncoding(2, 3)).eval(), (2,))
