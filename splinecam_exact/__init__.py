@@ -18,6 +18,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from splinecam_exact.boundaries import Boundary, BoundarySegment, FilledArea, boundary
+    from splinecam_exact.boundary_chains import Chain
+    from splinecam_exact.boundary_samples import BoundarySample, Bracket, sample_boundary
     from splinecam_exact.certification import Certificate, Verdict, certificate_of, certify, check, write_certificate
     from splinecam_exact.domain import Polygon, Slice, square
     from splinecam_exact.encodings import periodic_encoding
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
     from_layers = Network.from_layers
 
 _HOMES = {
+    "boundaries": ("Boundary", "BoundarySegment", "FilledArea", "boundary"),
+    "boundary_chains": ("Chain",),
+    "boundary_samples": ("BoundarySample", "Bracket", "sample_boundary"),
     "certification": ("Certificate", "Verdict", "certificate_of", "certify", "check", "write_certificate"),
     "domain": ("Polygon", "Slice", "square"),
     "encodings": ("periodic_encoding",),
@@ -77,11 +83,17 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AffineMap",
+    "Boundary",
+    "BoundarySample",
+    "BoundarySegment",
+    "Bracket",
     "Certificate",
+    "Chain",
     "DomainError",
     "Edge",
     "Face",
     "FileFormatError",
+    "FilledArea",
     "ImportCheck",
     "InputError",
     "Location",
@@ -98,6 +110,7 @@ __all__ = [
     "Undecided",
     "Verdict",
     "WorkerDied",
+    "boundary",
     "certificate_of",
     "certify",
     "check",
@@ -110,6 +123,7 @@ __all__ = [
     "partition_pieces",
     "periodic_encoding",
     "plot",
+    "sample_boundary",
     "square",
     "verify_import",
     "write_certificate",

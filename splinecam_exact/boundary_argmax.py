@@ -15,7 +15,7 @@ from splinecam_exact.boundary_trace import Places, Trace, some_polygons
 from splinecam_exact.geometry import CHUNK, States, chunks
 from splinecam_exact.half_edges import OUTER, Ints
 from splinecam_exact.kernel.program import Progress
-from splinecam_exact.partitioning import lowered, partition
+from splinecam_exact.partitioning import partition
 from splinecam_exact.subdivision import Subdivision
 
 Masks = NDArray[np.int64]
@@ -93,7 +93,7 @@ def _tied(part: Subdivision, headed: Subdivision, on_faces: Masks, progress: Pro
         maybe &= ~(found + errors < (found - errors).max(axis=1, keepdims=True))
     vertices, other = np.nonzero(maybe)
     if len(vertices):
-        cells = Cells(lowered(headed.network, part.domain), headed.geometry, progress)
+        cells = Cells(headed.network, part.domain, headed.geometry, progress)
         (group,) = cells.program.unit_steps()[-1].units
         sources = np.array(group.sources)
         first = _lowest(masks[vertices])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from importlib.util import find_spec
 
 import numpy as np
@@ -9,19 +10,33 @@ import numpy as np
 from splinecam_exact.boundary_trace import Floats, some_face
 from splinecam_exact.decide import Decider, Signs
 from splinecam_exact.decide.evaluate import Form
+from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.geometry import Geometry, pattern_of
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.program import PieceUnit, Program, Progress
 from splinecam_exact.network import Network
+from splinecam_exact.partitioning import lowered
 from splinecam_exact.subdivision import Subdivision
 
 
 class Cells:
-    """A program whose functions are decided on the cells of a geometry. `program` may go on where its states end."""
+    """A network whose functions are decided on the cells of a geometry. Its units may go on where those states end.
 
-    def __init__(self, program: Program, geometry: Geometry, progress: Progress | None = None) -> None:
-        self.program, self.geometry = program, geometry
-        self.decider = Decider(program, progress=progress)
+    The program is made when something must be decided exactly.
+    """
+
+    def __init__(self, net: Network, dom: Polygon | Slice, geometry: Geometry, progress: Progress | None) -> None:
+        self.net, self.dom, self.geometry, self.progress = net, dom, geometry, progress
+
+    @cached_property
+    def program(self) -> Program:
+        """The network on the domain in integers."""
+        return lowered(self.net, self.dom)
+
+    @cached_property
+    def decider(self) -> Decider:
+        """Exact signs and forms."""
+        return Decider(self.program, progress=self.progress)
 
     @property
     def last_cut(self) -> int:

@@ -1,9 +1,9 @@
 """Where a difference of outputs has a value: read off the signs that it has at the vertices of a subdivision.
 
 On a cell the function f is affine. So its signs at the vertices say everything: an edge with ends of different
-signs has one zero inside; an edge with two zeros at its ends is all zero; a cell with positive and negative corners is crossed by
-one segment, between the two places where the sign changes along its sides; a cell with zeros at all corners is all
-zero. No sign but these is ever needed.
+signs has one zero inside; an edge with two zeros at its ends is all zero; a cell with positive and negative corners
+is crossed by one segment, between the two places where the sign changes along its sides; a cell with zeros at all
+corners is all zero. No sign but these is ever needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import Point, homogeneous, primitive
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Piecewise
-from splinecam_exact.partitioning import lowered
 from splinecam_exact.subdivision import Subdivision
 
 
@@ -52,7 +51,7 @@ class _Zeros:
         self.part, self.function = part, function
         net = function.head(part.network)
         bent = Network(net.input_size, (*net.nodes, Piecewise.relu(len(net.nodes))))
-        self.cells = Cells(lowered(bent, part.domain), part.geometry, progress)
+        self.cells = Cells(bent, part.domain, part.geometry, progress)
         self.values: Floats | None = None
         self.error = 0.0
         known = vertex_values(net, part)
@@ -70,7 +69,8 @@ class _Zeros:
             if not self.part.certified:
                 return signs
             unsure = np.flatnonzero(~(abs(self.values) > self.error))
-        signs[unsure] = self.cells.signs(np.full(len(unsure), self.cells.last_cut), unsure)
+        if len(unsure):
+            signs[unsure] = self.cells.signs(np.full(len(unsure), self.cells.last_cut), unsure)
         return signs
 
     def trace(self) -> Trace:

@@ -195,6 +195,20 @@ def parser() -> Parser:
     check.add_argument("--seed", metavar="N", type=int, help="of the random choice (default: a new one, shown)")
     check.add_argument("--jobs", metavar="N", type=int, default=1, help="evaluate in so many processes (default 1)")
 
+    boundary = _command(
+        commands,
+        "boundary",
+        "find the exact decision boundary or a level set, and points that lie on it exactly",
+        "splinecam-exact boundary sdf.npz --square 1 --level 0.1 --plot level.png",
+        "splinecam-exact boundary digits.npz --through images.npy --samples 100 --seed 0 -o samples.json",
+        module="cli_boundary",
+    )
+    _model(boundary)
+    _domain(boundary)
+    _boundary(boundary)
+    _how(boundary, _MODES)
+    _limits(boundary, cells=True)
+
     plot = _command(
         commands,
         "plot",
@@ -308,6 +322,21 @@ def _domain(command: Parser) -> None:
         help="with --axes: a value for each input; those of I and J are not used and may be _; .nnet: by default "
         "mid-range",
     )
+
+
+def _boundary(command: Parser) -> None:
+    group = command.add_argument_group("boundary", "By default of the only output, or the arg-max of several.")
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--output", metavar="K", type=int, help="where output K (from 0) has the level")
+    which.add_argument("--classes", metavar="I,J", help="where output I is output J plus the level")
+    which.add_argument("--argmax", action="store_true", help="where two or more outputs are larger than all others")
+    group.add_argument("--level", metavar="V", default="0", help="an exact number: 0.1 is one tenth (default 0)")
+    group.add_argument("--samples", metavar="N", type=int, help="also N random points on it")
+    group.add_argument("--by", choices=("length", "component", "segment"), default="length", help="default: length")
+    group.add_argument("--seed", metavar="S", type=int, help="of the random choice (default: a new one)")
+    group.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of the floats beside them")
+    group.add_argument("-o", "--save", metavar="FILE", help="save the samples: .npz, .csv or .json")
+    group.add_argument("--plot", metavar="FILE", help="save a picture: .png, .svg or .pdf")
 
 
 def _how(command: Parser, modes: Sequence[str]) -> None:
