@@ -38,11 +38,16 @@ if TYPE_CHECKING:
         SplinecamError,
         Undecided,
     )
+    from splinecam_exact.lines import Breakpoint, Crossing, Line, Piece, line
+    from splinecam_exact.local_maps import Projection, project
     from splinecam_exact.locate import Location
     from splinecam_exact.network import Network
     from splinecam_exact.partition_files import load_partition
     from splinecam_exact.partitioning import partition
     from splinecam_exact.plotting import plot
+    from splinecam_exact.refining import Refined, refine
+    from splinecam_exact.sample_files import check_samples
+    from splinecam_exact.samples import Samples, Witness, certify_samples
     from splinecam_exact.scaling import WorkerDied, partition_many, partition_pieces
     from splinecam_exact.statistics import Statistics
     from splinecam_exact.subdivision import AffineMap, Edge, Face, Subdivision
@@ -70,11 +75,16 @@ _HOMES = {
         "SplinecamError",
         "Undecided",
     ),
+    "lines": ("Breakpoint", "Crossing", "Line", "Piece", "line"),
+    "local_maps": ("Projection", "project"),
     "locate": ("Location",),
     "network": ("Network",),
     "partition_files": ("load_partition",),
     "partitioning": ("partition",),
     "plotting": ("plot",),
+    "refining": ("Refined", "refine"),
+    "sample_files": ("check_samples",),
+    "samples": ("Samples", "Witness", "certify_samples"),
     "scaling": ("WorkerDied", "partition_many", "partition_pieces"),
     "statistics": ("Statistics",),
     "subdivision": ("AffineMap", "Edge", "Face", "Subdivision"),
@@ -87,8 +97,10 @@ __all__ = [
     "BoundarySample",
     "BoundarySegment",
     "Bracket",
+    "Breakpoint",
     "Certificate",
     "Chain",
+    "Crossing",
     "DomainError",
     "Edge",
     "Face",
@@ -96,26 +108,35 @@ __all__ = [
     "FilledArea",
     "ImportCheck",
     "InputError",
+    "Line",
     "Location",
     "MalformedCertificate",
     "MissingDependency",
     "Network",
     "NetworkError",
+    "Piece",
     "Polygon",
+    "Projection",
+    "Refined",
     "RefutedCertificate",
+    "Samples",
     "Slice",
     "SplinecamError",
     "Statistics",
     "Subdivision",
     "Undecided",
     "Verdict",
+    "Witness",
     "WorkerDied",
     "boundary",
     "certificate_of",
     "certify",
+    "certify_samples",
     "check",
+    "check_samples",
     "from_layers",
     "from_torch",
+    "line",
     "load",
     "load_partition",
     "partition",
@@ -123,6 +144,8 @@ __all__ = [
     "partition_pieces",
     "periodic_encoding",
     "plot",
+    "project",
+    "refine",
     "sample_boundary",
     "square",
     "verify_import",

@@ -209,6 +209,31 @@ def parser() -> Parser:
     _how(boundary, _MODES)
     _limits(boundary, cells=True)
 
+    samples = _command(
+        commands,
+        "samples",
+        "certify that points are on, or near, a decision boundary; or check such verdicts",
+        "splinecam-exact samples network.npz points.npy --radius 1e-6 -o verdicts.json",
+        "splinecam-exact samples network.npz --check verdicts.json",
+        module="cli_samples",
+    )
+    _model(samples)
+    samples.add_argument(
+        "points", metavar="POINTS", nargs="?", help="an array of points in a .npy file, or a .csv file"
+    )
+    samples.add_argument(
+        "--check", metavar="FILE", help="check verdicts that were saved with -o; exactly, without floats"
+    )
+    which = samples.add_argument_group("boundary", "By default of one output its zeros, of several their arg-max.")
+    kinds = which.add_mutually_exclusive_group()
+    kinds.add_argument("--output", metavar="K", type=int, help="where output K (from 0) equals the level")
+    kinds.add_argument("--classes", metavar="I,J", help="where output I - output J does")
+    which.add_argument("--level", metavar="V", help="default: 0")
+    samples.add_argument("--radius", metavar="R", help="prove a boundary point at most so far away (2-norm)")
+    samples.add_argument("-o", "--save", metavar="FILE", help="save the verdicts, with what proves them, as JSON")
+    samples.add_argument("--plot", metavar="FILE", help="save a picture of the distances: .png, .svg or .pdf")
+    _limits(samples, cells=False)
+
     plot = _command(
         commands,
         "plot",

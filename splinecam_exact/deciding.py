@@ -1,0 +1,107 @@
+"""Answers at many points: by float64 with proved bounds, and exactly where those leave them open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+from gmpy2 import mpq
+
+from splinecam_exact.arrays import Floats
+from splinecam_exact.kernel.program import Progress
+from splinecam_exact.local_maps import gradient
+from splinecam_exact.network import Network
+from splinecam_exact.questions import Question
+from splinecam_exact.rounding import nearest
+from splinecam_exact.sample_points import exact_row
+from splinecam_exact.weights import Ints
+
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class Evaluator(Protocol):
+    """Outputs with bounds of their errors, and gradients that nothing is proved about."""
+
+    def values(self, points: Floats, rounded: bool) -> tuple[Floats, Floats]:
+        """Outputs (n, outputs) and bounds of their errors' 2-norms (n,); `rounded`: the points are inexact."""
+
+    def slopes(self, points: Floats, positive: Ints, negative: Ints | None) -> Floats:
+        """Gradients (n, inputs) of one output for each point, or of the difference of two."""
+
+
+class Exactly:
+    """Evaluates exactly, point by point: for where there is no torch."""
+
+    def __init__(self, net: Network) -> None:
+        self.program = net.program()
+
+    def values(self, points: Floats, rounded: bool) -> tuple[Floats, Floats]:
+        """The float64 nearest to the outputs; nothing is known at points that are rounded."""
+        found = [[nearest(q.numerator, q.denominator) for q in self.program.evaluate(exact_row(x))] for x in points]
+        outputs = np.array(found).reshape(len(points), -1)
+        errors = np.full(len(points), np.inf) if rounded else 2.0**-52 * lengths(outputs)
+        return outputs, errors
+
+    def slopes(self, points: Floats, positive: Ints, negative: Ints | None) -> Floats:
+        """The gradients, rounded."""
+        found = np.empty(points.shape)
+        for i, x in enumerate(points):
+            parts = {int(positive[i]): mpq(1)} | ({} if negative is None else {int(negative[i]): mpq(-1)})
+            slope = gradient(self.program, self.program.pattern(exact_row(x)), parts)
+            found[i] = [nearest(q.numerator, q.denominator) for q in slope]
+        return found
+
+
+def evaluator(net: Network) -> Evaluator:
+    """The fast one where torch is installed."""
+    if find_spec("torch") is None:
+        return Exactly(net)
+    from splinecam_exact.verify.enclose_many import Enclosure
+
+    return Enclosure(net)
+
+
+class Decider:
+    """Answers one question at points of a network's input space; `exact` counts those that took exact arithmetic."""
+
+    def __init__(self, net: Network, asked: Question, progress: Progress | None = None) -> None:
+        self.net, self.asked = net, asked
+        self.evaluator = evaluator(net)
+        self.exact = 0
+        self._progress = progress
+
+    def tick(self, done: int, total: int) -> None:
+        """Say that so many of some exact computations are done."""
+        if self._progress is not None:
+            self._progress("samples: exact arithmetic", done, total)
+
+    def answers(
+        self, points: Floats, row: Callable[[int], list[mpq]] | None = None
+    ) -> tuple[Ints, Floats, Floats, Floats]:
+        """The exact answers (n,); and as found on the way values (n,), outputs (n, outputs) and their error bounds.
+
+        With `row`, the points are roundings of those that it gives.
+        """
+        outputs, errors = self.evaluator.values(points, row is not None)
+        answers, values, sure = self.asked.guess(outputs, errors)
+        unsure = np.flatnonzero(~sure).tolist()
+        for done, i in enumerate(unsure):
+            self.tick(done, len(unsure))
+            answers[i] = self.answer(exact_row(points[i]) if row is None else row(i))
+        return answers, values, outputs, errors
+
+    def answer(self, point: list[mpq]) -> int:
+        """The answer at one point, in exact arithmetic."""
+        self.exact += 1
+        return self.asked.answer(self.net.program().evaluate(point))
+
+
+def lengths(rows: Floats) -> Floats:
+    """Upper bounds of the 2-norms of rows; squares that leave the range do no harm."""
+    largest = abs(rows).max(axis=1, initial=0.0)
+    with np.errstate(all="ignore"):
+        scaled = rows / np.where(largest > 0, largest, 1.0)[:, np.newaxis]
+        found: Floats = np.sqrt(np.square(scaled).sum(axis=1)) * largest * (1 + 2.0**-20) + 2.0**-800
+    return found
