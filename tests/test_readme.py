@@ -30,7 +30,7 @@ def test_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])]).save("net.json")
     commands = [line.split()[1:] for line in COMMANDS if line.startswith("splinecam-exact")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         assert main(command) == 0, command
     assert {path.name for path in tmp_path.iterdir()} == {"net.json", "net.cert", "net.png"}
