@@ -46,6 +46,7 @@ class _Aim(NamedTuple):
     """How much farther to go so that the answer is sure."""
 
 
+@np.errstate(all="ignore")  # what is not finite is never a proof
 def search(decider: Decider, points: Points, radius: mpq | None) -> Found:
     """The answers at the points, and what proves that the boundary is near."""
     asked, x = decider.asked, points.floats
@@ -60,19 +61,12 @@ def search(decider: Decider, points: Points, radius: mpq | None) -> Found:
     for sign in (1, -1):
         tried = np.zeros(len(x))
         for step in (abs(s) for s in steps if s * sign > 0):
-            with np.errstate(all="ignore"):
-                far = np.minimum(step * aim.distance + aim.blur, limit * (1 - 2.0**-16))
-                open_ = ~found.bracketed & ~on & np.isfinite(far) & (far > tried) & np.isfinite(aim.direction).all(1)
-            tried = np.where(open_, far, tried)
-            _try(decider, points, np.flatnonzero(open_), sign * far[:, np.newaxis] * aim.direction, limit, found)
-    _touch(
-        decider,
-        points,
-        np.flatnonzero(~found.bracketed & ~on & (aim.distance <= limit * (1 + 2.0**-16))),
-        aim,
-        radius,
-        found,
-    )
+            far = np.minimum(step * aim.distance + aim.blur, limit * (1 - 2.0**-16))
+            waiting = ~found.bracketed & ~on & np.isfinite(far) & (far > tried) & np.isfinite(aim.direction).all(1)
+            tried = np.where(waiting, far, tried)
+            _try(decider, points, np.flatnonzero(waiting), sign * far[:, np.newaxis] * aim.direction, limit, found)
+    left = ~found.bracketed & ~on & (aim.distance <= limit * (1 + 2.0**-16))
+    _touch(decider, points, np.flatnonzero(left), aim, radius, found)
     return found
 
 
@@ -91,14 +85,13 @@ def _aim(decider: Decider, x: Floats, answers: Ints, values: Floats, outputs: Fl
         rivals = [(top, k, outputs[rows, top] - outputs[rows, k], np.ones(count, np.int64)) for k in ranked.T]
     for positive, negative, height, sign in rivals:
         slope = decider.evaluator.slopes(x, positive, negative)
-        with np.errstate(all="ignore"):
-            steepness = lengths(slope)
-            steepness[~(abs(slope).max(axis=1) > 0)] = np.nan
-            distance = abs(height) / steepness
-            blur = _ROUNDINGS * lengths(x) + 8 * errors / steepness
-            nearer = distance < best.distance
-            best.direction[nearer] = (-sign / steepness)[nearer, np.newaxis] * slope[nearer]
-            best.distance[nearer], best.blur[nearer] = distance[nearer], blur[nearer]
+        steepness = lengths(slope)
+        steepness[~(abs(slope).max(axis=1) > 0)] = np.nan
+        distance = abs(height) / steepness
+        nearer = distance < best.distance
+        best.direction[nearer] = (-sign / steepness)[nearer, np.newaxis] * slope[nearer]
+        best.distance[nearer] = distance[nearer]
+        best.blur[nearer] = (_ROUNDINGS * lengths(x) + 8 * errors / steepness)[nearer]
     return best
 
 
@@ -111,7 +104,7 @@ def _try(decider: Decider, points: Points, some: Ints, moves: Floats, limit: flo
     distances = lengths(ends - x)
     if points.rounded:
         distances = (distances + 2.0**-52 * lengths(x)) * (1 + 2.0**-20)
-    fine = np.flatnonzero(np.isfinite(ends).all(1) & (distances <= limit))
+    fine = np.flatnonzero(np.isfinite(ends).all(1) & (distances <= limit) & np.isfinite(distances))
     if not len(fine):
         return
     some, ends = some[fine], ends[fine]
@@ -136,23 +129,27 @@ def _touch(decider: Decider, points: Points, some: Ints, aim: _Aim, radius: mpq 
     _, values, _ = decider.asked.guess(outputs, errors)
     before = decider.evaluator.values(points.floats[some], False)[0]
     heights = abs(decider.asked.guess(before, errors)[1])
-    some = some[abs(values) <= 2.0**-20 * heights + 8 * errors]
+    some = some[abs(values) <= 2.0**-16 * heights + 8 * errors]
     for done, i in enumerate(some.tolist()):
         decider.tick(done, len(some))
         decider.exact += 1
         place = projection(decider.net, points.row(i), decider.asked)
-        if place is not None and place.in_cell and (radius is None or place.squared <= radius * radius):
-            found.touching[i] = place
-            found.bound[i] = lengths(np.array([[_root_up(place.squared)]]))[0]
+        if place is None or not place.in_cell or (radius is not None and place.squared > radius * radius):
+            continue
+        bound = _root_up(place.squared)
+        if bound < np.inf:
+            found.touching[i], found.bound[i] = place, bound
 
 
 def _root_up(squared: mpq) -> float:
+    """An upper bound of a square root, above 0."""
     root = nearest(squared.numerator, squared.denominator) ** 0.5
     return root * (1 + 2.0**-50) if root > 2.0**-400 else 2.0**-400
 
 
 def _rounded_down(radius: mpq) -> float:
+    """The largest float64 that is not above a number."""
     found = nearest(radius.numerator, radius.denominator)
     if found == np.inf:
-        return found
+        return float(np.finfo(np.float64).max)
     return found if exact_row(np.array([found]))[0] <= radius else float(np.nextafter(found, 0.0))

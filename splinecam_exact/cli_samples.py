@@ -6,6 +6,7 @@ import argparse
 from time import perf_counter
 
 import numpy as np
+from gmpy2 import mpq
 
 from splinecam_exact._text import parse_number
 from splinecam_exact.cli_commands import _time, _wrote
@@ -40,7 +41,8 @@ def _certified(args: argparse.Namespace, net: Network, output: Output) -> Result
         require_matplotlib()
         check_format(args.plot)
     classes = None if args.classes is None else _classes(args.classes)
-    level, radius = (None if text is None else parse_number(text) for text in (args.level, args.radius))
+    level = None if args.level is None else _number(args.level, "--level")
+    radius = None if args.radius is None else _number(args.radius, "--radius")
     points = read_points(args.points, net.input_size)
     with output.progress() as progress:
         watch = with_time_limit(progress, args.time_limit)
@@ -77,6 +79,13 @@ def _checked(args: argparse.Namespace, net: Network, output: Output) -> Result:
     }
     output.verdict(result)
     return {**result, "file": args.check}
+
+
+def _number(text: str, option: str) -> mpq:
+    try:
+        return parse_number(text)
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from None
 
 
 def _classes(text: str) -> tuple[int, int]:
