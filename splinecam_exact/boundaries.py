@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from splinecam_exact.arrays import exact
 from splinecam_exact.boundary_argmax import trace_argmax
 from splinecam_exact.boundary_chains import Chain, chains, components, nesting
+from splinecam_exact.boundary_duels import trace_duels
 from splinecam_exact.boundary_trace import Floats, Trace
 from splinecam_exact.boundary_zeros import Function, trace_zeros
 from splinecam_exact.half_edges import Ints
@@ -281,7 +282,8 @@ def boundary(
     It is as exact as `part`: in mode "float64" nothing vouches for it, and where f only touches zero it is found by
     chance. Raises InputError for outputs that do not exist and a level that is no number, NetworkError for an arg-max
     over too many outputs, Undecided beyond `max_cells`. Cost: an evaluation of the network at all vertices in float64
-    and exact signs of what that leaves open (mode "rational": of all), but for the arg-max: one more partition.
+    and exact signs of what that leaves open (mode "rational": of all). For the arg-max, one more partition in mode
+    "rational" and where outputs tie at vertices, and otherwise exact work on the cells around triple points.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 0], [0, 1]], [0, 0], "abs"), ([[1, 1]], [-1])])     # |x| + |y| - 1
@@ -308,7 +310,9 @@ def boundary(
         return Boundary(part, "level", output, value, trace_zeros(part, Function(output, -1, value), progress))
     if value:
         raise InputError("an arg-max has no level: choose the output, or the two classes, that it is the level of")
-    return Boundary(part, "argmax", -1, value, trace_argmax(part, progress, max_cells))
+    part.network.with_head("argmax")  # raises where there are too many outputs
+    trace = trace_duels(part, progress) or trace_argmax(part, progress, max_cells)
+    return Boundary(part, "argmax", -1, value, trace)
 
 
 def _pair(classes: Sequence[int], outputs: int) -> tuple[int, int]:

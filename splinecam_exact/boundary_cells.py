@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
 
@@ -52,10 +53,15 @@ class Cells:
         patterns, which = self._patterns(faces)
         return self.decider.heights(patterns, cuts, [places[k] for k in again.tolist()], which)[0]
 
-    def forms(self, cut: int, faces: Ints) -> list[Form]:
-        """The exact integer forms of a cut on some faces, up to positive factors."""
+    def forms(self, cuts: Ints, faces: Ints) -> list[Form]:
+        """The exact integer forms of cuts[r] on faces[r], up to positive factors."""
         patterns, which = self._patterns(faces)
-        return self.decider.forms(patterns, np.full(len(faces), cut), which)
+        return self.decider.forms(patterns, cuts, which)
+
+    def values(self, numbers: Sequence[int], faces: Ints) -> list[Form]:
+        """The exact integer forms of some values of the program, on each of some faces: its denominators' multiples."""
+        patterns, which = self._patterns(faces)
+        return self.decider.values(patterns, np.tile(numbers, len(faces)), np.repeat(which, len(numbers)))
 
     def _patterns(self, faces: Ints) -> tuple[list[bytes], Ints]:
         rows, which = np.unique(faces, return_inverse=True)

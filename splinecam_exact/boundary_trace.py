@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from splinecam_exact.geometry import Geometry, Polygons
 from splinecam_exact.half_edges import Ints
-from splinecam_exact.kernel.rational import Point
+from splinecam_exact.kernel.rational import Point, primitive
 from splinecam_exact.rounding import nearest
 
 Floats = NDArray[np.float64]
@@ -72,3 +72,31 @@ def some_polygons(polygons: Polygons, faces: Ints) -> Polygons:
     starts = np.concatenate([[0], np.cumsum(sizes)])
     at = np.arange(starts[-1]) + np.repeat(polygons.starts[faces] - starts[:-1], sizes)
     return Polygons(starts, polygons.corners[at])
+
+
+def between(p: Floats, q: Floats, start: Floats, end: Floats, error: Floats | float) -> tuple[Floats, Floats]:
+    """The float64 zeros of functions between p and q, and how far the errors of their values there may move them.
+
+    The values `start` at p and `end` at q are each off by at most `error`, and truly have different signs. A zero
+    divides its segment as the absolute values at the ends do; where these are off by at most e each, it is off by at
+    most e / (their sum) of the length.
+    """
+    height, total = abs(start), abs(start) + abs(end)
+    known = np.isfinite(total) & (total > error)
+    fraction, share = np.full(len(p), 0.5), np.ones(len(p))
+    np.divide(height, total, out=fraction, where=known)
+    np.divide(error, total, out=share, where=known)
+    return p + fraction[:, np.newaxis] * (q - p), share * np.hypot(*(q - p).T)
+
+
+def zeros_between(geometry: Geometry, forms: Sequence[Point], u: Ints, w: Ints) -> list[Point]:
+    """Where forms are exactly zero between two vertices at which they have different signs."""
+    points = geometry.places(np.concatenate([u, w]))
+    return [_zero(*three) for three in zip(forms, points[: len(u)], points[len(u) :], strict=True)]
+
+
+def _zero(form: Point, p: Point, q: Point) -> Point:
+    a, b, c = form
+    height, depth = (abs(a * x + b * y + c * w) for x, y, w in (p, q))
+    x, y, w = (depth * u + height * v for u, v in zip(p, q, strict=True))
+    return primitive((x, y, w))

@@ -15,11 +15,11 @@ from gmpy2 import mpq
 
 from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.boundary_cells import Cells, vertex_values
-from splinecam_exact.boundary_trace import Floats, Places, Trace, some_polygons
+from splinecam_exact.boundary_trace import Floats, Places, Trace, between, some_polygons, zeros_between
 from splinecam_exact.decide import Signs
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.program import Progress
-from splinecam_exact.kernel.rational import Point, homogeneous, primitive
+from splinecam_exact.kernel.rational import Point, homogeneous
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine, Piecewise
 from splinecam_exact.subdivision import Subdivision
@@ -130,26 +130,13 @@ class _Zeros:
         fast = np.empty((len(codes), 2))
         fast[~inside] = self.part.coordinates[codes[~inside]]
         u, w, _ = self._edges(codes[inside] - count)
-        fast[inside], blur = self._between(values, u, w)
+        p, q = self.part.coordinates[u], self.part.coordinates[w]
+        fast[inside], blur = between(p, q, values[u], values[w], self.error)
         if not self.part.certified:
             return Places(len(codes), lambda numbers: _denoted(fast[numbers]), fast, 0.0)
         rounding = 2.0**-48 * float(abs(fast).max(initial=0.0))
         slack = (self.part.geometry.slack + float(blur.max(initial=0.0)) + rounding) * (1 + 2.0**-20)
         return Places(len(codes), lambda numbers: self._exact(codes[numbers]), fast, slack)
-
-    def _between(self, values: Floats, u: Ints, w: Ints) -> tuple[Floats, Floats]:
-        """The float64 zeros between vertices of different signs, and how far the errors of the values may move them.
-
-        The zero divides the edge as the absolute values at its ends do. Where these are off by at most e each, it is
-        off by at most e / (their sum) of the edge's length.
-        """
-        height, total = abs(values[u]), abs(values[u]) + abs(values[w])
-        known = np.isfinite(total) & (total > self.error)
-        fraction, share = np.full(len(u), 0.5), np.ones(len(u))
-        np.divide(height, total, out=fraction, where=known)
-        np.divide(self.error, total, out=share, where=known)
-        p, q = self.part.coordinates[u], self.part.coordinates[w]
-        return p + fraction[:, np.newaxis] * (q - p), share * np.hypot(*(q - p).T)
 
     def _edges(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """The two ends of some edges, and a face beside each."""
@@ -160,22 +147,9 @@ class _Zeros:
         geometry = self.part.geometry
         inside = codes >= geometry.vertex_count
         u, w, faces = self._edges(codes[inside] - geometry.vertex_count)
-        points = geometry.places(np.concatenate([codes[~inside], u, w]))
-        alone, between = points[: len(codes) - len(u)], points[len(codes) - len(u) :]
-        forms = self.cells.forms(self.cells.last_cut, faces)
-        zeros = [
-            _zero_between(form, p, q) for form, p, q in zip(forms, between[: len(u)], between[len(u) :], strict=True)
-        ]
-        vertices, crossings = iter(alone), iter(zeros)
-        return [next(crossings) if i else next(vertices) for i in inside.tolist()]
-
-
-def _zero_between(form: Point, p: Point, q: Point) -> Point:
-    """Where a form is zero between two points at which it has different signs."""
-    a, b, c = form
-    height, depth = (abs(a * x + b * y + c * w) for x, y, w in (p, q))
-    x, y, w = (depth * u + height * v for u, v in zip(p, q, strict=True))
-    return primitive((x, y, w))
+        forms = self.cells.forms(np.full(len(u), self.cells.last_cut), faces)
+        vertices, zeros = iter(geometry.places(codes[~inside])), iter(zeros_between(geometry, forms, u, w))
+        return [next(zeros) if i else next(vertices) for i in inside.tolist()]
 
 
 def _denoted(places: Floats) -> list[Point]:

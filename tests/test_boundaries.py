@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 import splinecam_exact as sx
 from splinecam_exact import models
 from splinecam_exact.arrays import ExactArray
+from splinecam_exact.boundary_argmax import trace_argmax
 from splinecam_exact.boundary_chains import chains, components
+from splinecam_exact.boundary_duels import trace_duels
 from splinecam_exact.demo import subjects
 from splinecam_exact.geometry import Polygons
 from splinecam_exact.nodes import Affine
@@ -139,6 +142,27 @@ def test_modes_agree_on_a_generic_network() -> None:
         assert "uncertified" in repr(found["float64"])
         assert not found["float64"].certified
         assert found["certified"].certified
+
+
+@pytest.mark.parametrize("outputs", [2, 3, 10])
+def test_arg_max_is_the_same_by_corners_and_by_one_more_partition(outputs: int) -> None:
+    rng = np.random.default_rng(outputs)
+    triple = 0
+    for _ in range(4):
+        sizes = (2, 12, 12, outputs)
+        layers = [(rng.normal(size=(b, a)), rng.normal(size=b)) for a, b in pairwise(sizes)]
+        there = np.array([float(y) for y in sx.from_layers(layers).evaluate(rng.uniform(-1, 1, 2))])
+        layers[-1] = layers[-1][0], layers[-1][1] - there + rng.normal(size=outputs) / 20
+        part = sx.partition(sx.from_layers(layers), SQUARE, "certified")
+        found = sx.boundary(part)
+        by_corners, by_partition = trace_duels(part, None), trace_argmax(part, None, None)
+        assert by_corners is not None
+        assert found.summary() == replace(found, trace=by_partition).summary()
+        assert drawn(found) == drawn(replace(found, trace=by_partition)) == arg_max_set(part)
+        assert sorted(found.triple_points) == sorted(replace(found, trace=by_partition).triple_points)
+        assert (abs(found.segments - found.coordinates[found.ends]) <= found.slack).all()
+        triple += len(found.triple_points)
+    assert triple > 0 or outputs == 2
 
 
 def test_without_torch_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
