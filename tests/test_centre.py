@@ -25,7 +25,8 @@ from splinecam_exact.verify import centre  # noqa: E402
 from splinecam_exact.verify.engine import Engine  # noqa: E402
 from splinecam_exact.verify.operators import operator  # noqa: E402
 from splinecam_exact.verify.pairs import exact_product, pair_of, two_product, two_sum  # noqa: E402
-from splinecam_exact.verify.steps import moved  # noqa: E402
+from splinecam_exact.verify.rigor import norms  # noqa: E402
+from splinecam_exact.verify.steps import Bent, Field, moved  # noqa: E402
 from splinecam_exact.weights import Convolution, Selection  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -125,6 +126,42 @@ def test_moved_units() -> None:
             assert row == [float(p - Fraction(r)) for p in places]
             assert first == float(true)
             assert rest == float(Fraction(int(true.numerator), int(true.denominator)) - Fraction(first))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_rounding_of_units_with_references(seed: int) -> None:
+    """Values and heights against exact ones, at breakpoints and beside them."""
+    random = Random(seed)
+    scale = random.choice((1.0, 1e-10, 1e10, 1e-200, 1e100))
+    count = random.choice((1, 2, 4))
+    places = sorted({Fraction(random.gauss(0, 1) * scale) / 3 for _ in range(count)})
+    node = Piecewise.of([places], [[Fraction(random.randrange(-9, 9), 3) for _ in range(count + 1)]], ["1/3"])
+    if seed % 3 == 0:
+        node, places = Piecewise.relu(), [Fraction(0)]
+    for reference in (float(places[0]), float(places[0]) * (1 + 2**-40), random.gauss(0, 1) * scale, -1e3 * scale):
+        units = Bent(0, node, CPU, torch.tensor([reference], dtype=torch.float64))
+        near = [float(p - Fraction(reference)) * f for p in places for f in (0.3, 1, 1 + 2**-52, 1 - 2**-52, -2, 7)]
+        for t in near:
+            point = torch.tensor([[t]], dtype=torch.float64)
+            field = Field(point, 0.0, 1.0, float(norms(point)))
+            x = Fraction(t) + Fraction(reference)
+            (true,) = Network(1, [node]).evaluate([x])
+            true = Fraction(int(true.numerator), int(true.denominator)) - Fraction(float(units.reference[0]))
+            assert abs(Fraction(float(units([point]))) - true) <= Fraction(units.bounds([field])[0])
+            (errors, _), heights = units.cut_bounds(field), units.heights(point).rows(0, 1)[0]
+            for height, error, place in zip(heights.tolist(), errors.tolist(), places, strict=True):
+                assert abs(Fraction(height) - (x - place)) <= Fraction(error)
+
+
+def test_no_references_where_they_are_known_too_badly() -> None:
+    """A weight out of range: values are as before, with bounds."""
+    first = [[1.0, 2.0], [0.5, 1.0]]
+    net = sx.from_layers([(first, [1, 1]), ([[1e-95, 1e-95], [2e-95, 1e-95]], [1e-95, 1e-95]), ([[1, 1]], [0])])
+    dom = sx.Polygon([("1/3", "1/3"), ("1/2", "1/3"), ("1/3", "1/2")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(centre, "FAR", 0)
+        engine = Engine(net, dom, CPU, True)
+    assert all(step.reference is None for step in engine.values.steps)
 
 
 # -- the same subdivision, with and without

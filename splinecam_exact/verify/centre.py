@@ -8,6 +8,7 @@ reference, which is computed to about 32 digits, once.
 
 from __future__ import annotations
 
+import math
 from copy import copy
 
 import torch
@@ -39,6 +40,8 @@ def centred(steps: list[Step], corners: Tensor) -> list[Step]:
         else:
             new = Largest(step.sources[0], step.groups, corners.device, references[step.sources[0]])
         if new.reference is None or not bool(torch.isfinite(new.reference).all()):
+            return steps
+        if isinstance(new, Linear) and not math.isfinite(new.blunted):
             return steps
         references[number] = new.reference
         found.append(new)

@@ -88,7 +88,7 @@ def exact_product(operator: Operator, x: Tensor) -> Pair:
     """The product W x of a linear map and a vector, whatever the order of summation.
 
     With W = W1 + W2 + W3 and x = x1 + x2 + x3, where W1, W2, x1 and x2 have few bits, the sums in W1 x1, W1 x2 and
-    W2 x1 are integers below 2^53 times a power of two, hence exact. The rest is about 2^-38 of these, and is computed
+    W2 x1 are integers below 2^53 times a power of two, hence exact. The rest is about 2^-36 of these, and is computed
     with a bound of its rounding. Where the numbers' exponents are large, the error is infinite.
     """
     zero = torch.zeros(1, 1, dtype=x.dtype, device=x.device)
