@@ -17,6 +17,7 @@ from splinecam_exact._files import atomic_write
 from splinecam_exact.certification import METHODS, check, write_certificate
 from splinecam_exact.cli_output import Output, Result
 from splinecam_exact.decision import decision
+from splinecam_exact.demo_samples import draw_samples
 from splinecam_exact.domain import Polygon, Slice, square
 from splinecam_exact.domain_files import read_slice
 from splinecam_exact.importers import load
@@ -153,6 +154,7 @@ def _run(subject: Subject, folder: Path, output: Output, pictures: bool) -> Resu
     words = ["splinecam-exact", "check", str(files["certificate"]), "--model", str(files["network"]), *where]
     command = shlex.join(words)
     output.row("check it", command)
+    samples = None
     if pictures:
         start = perf_counter()
         files["picture"] = folder / f"{subject.name}.png"
@@ -160,11 +162,19 @@ def _run(subject: Subject, folder: Path, output: Output, pictures: bool) -> Resu
             draw(subject, part, files["picture"], progress)
         seconds["picture"] = _since(start)
         output.row("picture", f"{files['picture']} in {seconds['picture']:.2f} s")
+        if subject.images:
+            start = perf_counter()
+            files["samples"] = folder / f"{subject.name}-boundary.png"
+            samples = draw_samples(part, subject.classes, files["samples"])
+            seconds["samples"] = _since(start)
+            exactly = f"{samples['tied']} of {samples['drawn']} exactly on the decision boundary"
+            output.row("samples", f"{files['samples']}: {exactly}, in {seconds['samples']:.2f} s")
     output.say()
     return {
         "name": subject.name,
         "counts": counts,
         "checks": checks,
+        "samples": samples,
         "seconds": seconds,
         "files": {kind: str(path) for kind, path in files.items()},
         "command": command,

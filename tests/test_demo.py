@@ -19,6 +19,7 @@ import splinecam_exact as sx
 from splinecam_exact import models
 from splinecam_exact.cli import main
 from splinecam_exact.demo import subjects
+from splinecam_exact.demo_samples import DRAWN
 
 DRAWS = find_spec("matplotlib") is not None
 
@@ -53,11 +54,17 @@ def test_files_are_what_is_said(found: dict[str, Any], folder: Path) -> None:
     named = {Path(path) for network in found["networks"] for path in network["files"].values()}
     assert named == set(folder.iterdir())
     assert {path.stem for path in named if path.suffix == ".png"} == (
-        {"digits", "digits_cnn", "sdf"} if DRAWS else set()
+        {"digits", "digits-boundary", "digits_cnn", "digits_cnn-boundary", "sdf"} if DRAWS else set()
     )
     for path in named:
         if path.suffix == ".png":
             assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(not DRAWS, reason="matplotlib is not installed")
+def test_images_are_exactly_on_the_decision_boundary(found: dict[str, Any]) -> None:
+    samples = [network["samples"] for network in found["networks"]]
+    assert samples == [{"drawn": DRAWN, "tied": DRAWN}] * 2 + [None]
 
 
 def test_certificates_verify_by_the_commands_that_are_printed(found: dict[str, Any], run: Runner) -> None:
