@@ -18,8 +18,12 @@ from splinecam_exact.rounding import nearest
 from splinecam_exact.sample_points import Points, exact_row
 from splinecam_exact.weights import Ints
 
-_STEPS = (1 + 2.0**-10, 2.0, 5.0, 25.0, -1.0, -5.0)
-"""How far to go, in multiples of the distance that the gradient suggests; below 0: the other way."""
+_NEAR, _FAR = (1 + 2.0**-10, 2.0), (5.0, 25.0)
+"""How far to go along the gradient, in multiples of the distance that it suggests: at first, and at last."""
+_AWAY = (1.0, 5.0)
+"""The same the other way."""
+_WALK = 8
+"""So many times the gradient is taken anew where one has led to."""
 _RIVALS = 4
 """So many classes that are next to the one on top are considered."""
 _ROUNDINGS = 2.0**-50
@@ -45,29 +49,107 @@ class _Aim(NamedTuple):
     blur: Floats
     """How much farther to go so that the answer is sure."""
 
+    def of(self, some: Ints) -> _Aim:
+        """That of some points."""
+        return _Aim(self.direction[some], self.distance[some], self.blur[some])
+
 
 @np.errstate(all="ignore")  # what is not finite is never a proof
 def search(decider: Decider, points: Points, radius: mpq | None) -> Found:
     """The answers at the points, and what proves that the boundary is near."""
-    asked, x = decider.asked, points.floats
-    answers, values, outputs, errors = decider.answers(x, points.row if points.rounded else None)
-    on = answers == (TIE if asked.is_argmax else 0)
-    limit = np.inf if radius is None else _rounded_down(radius)
-    aim = _aim(decider, x, answers, values, outputs, errors)
-    found = Found(
-        answers, np.where(on, 0.0, np.inf), np.where(on, 0.0, aim.distance), x.copy(), np.zeros(len(x), bool), {}
-    )
-    steps = (*_STEPS, *((np.inf, -np.inf) if radius is not None else ()))
-    for sign in (1, -1):
+    task = _Search(decider, points, radius)
+    task.straight(1, _NEAR)
+    task.walk()
+    rest = (np.inf,) if radius is not None else ()
+    task.straight(1, (*_FAR, *rest))
+    task.straight(-1, (*_AWAY, *rest))
+    task.touch()
+    return task.found
+
+
+class _Search:
+    """Points with their answers, where to look for others, and what was found."""
+
+    def __init__(self, decider: Decider, points: Points, radius: mpq | None) -> None:
+        self.decider, self.points, self.radius = decider, points, radius
+        self.limit = np.inf if radius is None else _rounded_down(radius)
+        x = points.floats
+        answers, values, outputs, errors = decider.answers(x, points.row if points.rounded else None)
+        self.aim = _aim(decider, x, answers, values, outputs, errors)
+        on = answers == (TIE if decider.asked.is_argmax else 0)
+        bound, estimate = np.where(on, 0.0, np.inf), np.where(on, 0.0, self.aim.distance)
+        self.found = Found(answers, bound, estimate, x.copy(), np.zeros(len(x), bool), {})
+
+    def open(self) -> Bools:
+        """The points that nothing is proved about yet."""
+        return np.isinf(self.found.bound)
+
+    def straight(self, sign: int, steps: tuple[float, ...]) -> None:
+        """Look along the gradient, or the other way, at multiples of the distance that it suggests."""
+        x, aim = self.points.floats, self.aim
         tried = np.zeros(len(x))
-        for step in (abs(s) for s in steps if s * sign > 0):
-            far = np.minimum(step * aim.distance + aim.blur, limit * (1 - 2.0**-16))
-            waiting = ~found.bracketed & ~on & np.isfinite(far) & (far > tried) & np.isfinite(aim.direction).all(1)
-            tried = np.where(waiting, far, tried)
-            _try(decider, points, np.flatnonzero(waiting), sign * far[:, np.newaxis] * aim.direction, limit, found)
-    left = ~found.bracketed & ~on & (aim.distance <= limit * (1 + 2.0**-16))
-    _touch(decider, points, np.flatnonzero(left), aim, radius, found)
-    return found
+        for step in steps:
+            far = np.minimum(step * aim.distance + aim.blur, self.limit * (1 - 2.0**-16))
+            some = np.flatnonzero(self.open() & np.isfinite(far) & (far > tried))
+            tried[some] = far[some]
+            self.attempt(some, x[some] + sign * far[some, np.newaxis] * aim.direction[some])
+
+    def walk(self) -> None:
+        """Go on along the gradient, taken anew at each place, while that is within the limit."""
+        some = np.flatnonzero(self.open() & (self.aim.distance < 4 * self.limit))
+        x = self.points.floats[some]
+        y, aim = x.copy(), self.aim.of(some)
+        for _ in range(_WALK):
+            y = y + ((1 + 2.0**-10) * aim.distance + aim.blur)[:, np.newaxis] * aim.direction
+            kept = np.isfinite(y).all(1) & (lengths(y - x) < self.limit)
+            some, x, y = some[kept], x[kept], y[kept]
+            self.attempt(some, y)
+            kept = self.open()[some]
+            some, x, y = some[kept], x[kept], y[kept]
+            if not len(some):
+                return
+            aim = _aim(self.decider, y, *self.decider.answers(y))
+
+    def attempt(self, some: Ints, ends: Floats) -> None:
+        """Note which of some points have an end with another answer, within the limit."""
+        x = self.points.floats[some]
+        distances = lengths(ends - x)
+        if self.points.rounded:
+            distances = (distances + 2.0**-52 * lengths(x)) * (1 + 2.0**-20)
+        fine = np.isfinite(ends).all(1) & (distances <= self.limit) & np.isfinite(distances)
+        some, ends, distances = some[fine], ends[fine], distances[fine]
+        if not len(some):
+            return
+        proved = self.decider.answers(ends)[0] != self.found.answers[some]
+        some = some[proved]
+        self.found.ends[some], self.found.bound[some] = ends[proved], distances[proved]
+        self.found.bracketed[some] = True
+
+    def touch(self) -> None:
+        """Where the answer does not change, the boundary may be touched: at the nearest point of the own cell."""
+        decider, x, aim = self.decider, self.points.floats, self.aim
+        some = np.flatnonzero(self.open() & (aim.distance <= self.limit * (1 + 2.0**-16) + aim.blur))
+        near = x[some] + aim.distance[some, np.newaxis] * aim.direction[some]
+        fine = np.isfinite(near).all(1)
+        some, near = some[fine], near[fine]
+        if not len(some):
+            return
+        (_, after, _), errors = self._values(near)
+        (_, before, _), _ = self._values(x[some])
+        some = some[abs(after) <= 2.0**-16 * abs(before) + 8 * errors]
+        for done, i in enumerate(some.tolist()):
+            decider.tick(done, len(some))
+            decider.exact += 1
+            place = projection(decider.net, self.points.row(i), decider.asked)
+            if place is None or not place.in_cell or (self.radius is not None and place.squared > self.radius**2):
+                continue
+            bound = _root_up(place.squared)
+            if bound < np.inf:
+                self.found.touching[i], self.found.bound[i] = place, bound
+
+    def _values(self, points: Floats) -> tuple[tuple[Ints, Floats, Bools], Floats]:
+        outputs, errors = self.decider.evaluator.values(points, False)
+        return self.decider.asked.guess(outputs, errors), errors
 
 
 def _aim(decider: Decider, x: Floats, answers: Ints, values: Floats, outputs: Floats, errors: Floats) -> _Aim:
@@ -93,52 +175,6 @@ def _aim(decider: Decider, x: Floats, answers: Ints, values: Floats, outputs: Fl
         best.distance[nearer] = distance[nearer]
         best.blur[nearer] = (_ROUNDINGS * lengths(x) + 8 * errors / steepness)[nearer]
     return best
-
-
-def _try(decider: Decider, points: Points, some: Ints, moves: Floats, limit: float, found: Found) -> None:
-    """Note which of some points, moved so, have another answer, within the limit."""
-    if not len(some):
-        return
-    x = points.floats[some]
-    ends = x + moves[some]
-    distances = lengths(ends - x)
-    if points.rounded:
-        distances = (distances + 2.0**-52 * lengths(x)) * (1 + 2.0**-20)
-    fine = np.flatnonzero(np.isfinite(ends).all(1) & (distances <= limit) & np.isfinite(distances))
-    if not len(fine):
-        return
-    some, ends = some[fine], ends[fine]
-    there = decider.answers(ends)[0]
-    proved = there != found.answers[some]
-    some = some[proved]
-    found.ends[some], found.bound[some] = ends[proved], distances[fine][proved]
-    found.bracketed[some] = True
-
-
-def _touch(decider: Decider, points: Points, some: Ints, aim: _Aim, radius: mpq | None, found: Found) -> None:
-    """Where the answer does not change, the boundary may still be touched: at the nearest point of the own cell."""
-    if not len(some):
-        return
-    x = points.floats[some]
-    near = x + aim.distance[some, np.newaxis] * aim.direction[some]
-    fine = np.isfinite(near).all(1)
-    some, near = some[fine], near[fine]
-    if not len(some):
-        return
-    outputs, errors = decider.evaluator.values(near, False)
-    _, values, _ = decider.asked.guess(outputs, errors)
-    before = decider.evaluator.values(points.floats[some], False)[0]
-    heights = abs(decider.asked.guess(before, errors)[1])
-    some = some[abs(values) <= 2.0**-16 * heights + 8 * errors]
-    for done, i in enumerate(some.tolist()):
-        decider.tick(done, len(some))
-        decider.exact += 1
-        place = projection(decider.net, points.row(i), decider.asked)
-        if place is None or not place.in_cell or (radius is not None and place.squared > radius * radius):
-            continue
-        bound = _root_up(place.squared)
-        if bound < np.inf:
-            found.touching[i], found.bound[i] = place, bound
 
 
 def _root_up(squared: mpq) -> float:

@@ -164,13 +164,13 @@ def certify_samples(
     proved. See `Samples`.
 
     Each answer is exact. A boundary point near a point is proved by a second point with another answer, along the
-    gradient; or it is the exact nearest one of the point's own cell. That none is found proves nothing. Raises
-    InputError for points of another width, that are not finite, or none at all; the message names the row. `progress`
-    may raise to interrupt.
+    gradient or a few steps that follow it; or it is the exact nearest one of the point's own cell. That none is found
+    proves nothing. Raises InputError for points of another width, that are not finite, or none at all; the message
+    names the row. `progress` may raise to interrupt.
 
-    Cost: with torch, some ten evaluations of the network in float64, with bounds; exact arithmetic (some ms each for
-    small networks) where bounds do not decide. 100 000 points of a 64-50-50-50-10 network take seconds. Without torch,
-    all is exact, and the answers are the same. Source: proofs/samples.md.
+    Cost: with torch, ten to fifty evaluations of the network in float64, with bounds; exact arithmetic (some ms each
+    for small networks) where bounds do not decide. 100 000 points of a 64-50-50-50-10 network take seconds. Without
+    torch, all is exact, and the answers are the same. Source: proofs/samples.md.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 2]], [-1])])

@@ -137,6 +137,19 @@ def test_points_as_splinecam_gives_them() -> None:
     check_laws(found)
 
 
+def test_a_float64_boundary_rounded_to_float32() -> None:
+    """All of its segments are right, and no rounded point is on the boundary."""
+    pytest.importorskip("torch")
+    plane = sx.Slice.through(*np.load(path("digits_images.npz"))["images"])
+    segments = sx.boundary(sx.partition(DIGITS, plane, "float64")).segments
+    origin, *basis = (np.array([float(q) for q in v]) for v in (plane.origin, *plane.basis))
+    points = origin + segments.mean(axis=1) @ np.array(basis)
+    for some, radius in ((points, 1e-15), (points.astype(np.float32), 1e-6)):
+        found = sx.certify_samples(DIGITS, some, radius=radius)
+        assert found.counts() == {"on": 0, "within": len(segments), "unproved": 0}
+    assert 1e-9 < np.median(found.bound) < 1e-7
+
+
 def test_convolutions_and_max_pooling() -> None:
     net = sx.load(path("digits_cnn.json"))
     found = sx.certify_samples(net, np.random.default_rng(2).random((12, 64)), radius="1/2")
@@ -189,6 +202,22 @@ def test_a_radius_that_is_just_reached() -> None:
     net = sx.from_layers([([[1]], [0])])
     assert sx.certify_samples(net, [[0.25]], radius="1/4").status.tolist() == ["within"]
     assert sx.certify_samples(net, [[0.25]], radius=np.nextafter(0.25, 0)).status.tolist() == ["unproved"]
+
+
+def test_floats_that_are_too_coarse_for_the_radius() -> None:
+    ulp = mpq(1, 2**52)
+    net = sx.from_layers([([[1]], [0])])
+    for radius, status in (("7/10", "unproved"), ("9/10", "within"), (1, "within")):
+        found = sx.certify_samples(net, [[1.0]], level=1 + ulp * mpq(4, 5), radius=exact(radius) * ulp)
+        assert found.status.tolist() == [status]
+        check_laws(found)
+
+
+def test_places_beyond_the_own_cell_are_found_by_walking() -> None:
+    net = sx.Network(1, [Piecewise.of([[0]], [[1, "1/9"]], [0])])
+    found = sx.certify_samples(net, [[-3]], level=1)  # slope 1 leads to 1, the zero is at 9
+    assert found.status.tolist() == ["within"]
+    assert 12 < found.bound[0] < 12.1
 
 
 def test_constant_outputs_prove_nothing() -> None:
