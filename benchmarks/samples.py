@@ -2,8 +2,8 @@
 
     python -m benchmarks.samples [POINTS]
 
-100 000 random points of the digits classifier, 64-50-50-50-10: its arg-max boundary, one output's level, and points that
-are rounded to float32 from the exact boundary. "ratio" is the time over that of one evaluation of them in numpy.
+100 000 random points of the digits classifier, 64-50-50-50-10: its arg-max boundary, one output's level, and points
+that are rounded to float32 from the exact boundary. "ratio" is the time over that of one evaluation of them in numpy.
 """
 
 from __future__ import annotations
