@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from splinecam_exact.arrays import exact
 from splinecam_exact.boundaries import Boundary, boundary
-from splinecam_exact.boundary_gradient import gradient
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.errors import InputError
+from splinecam_exact.local_maps import gradient
 from splinecam_exact.rounding import nearest
 from splinecam_exact.subdivision import ExactPoint, Subdivision
 
@@ -87,9 +87,12 @@ class BoundarySample:
         if not self.boundary.changes[self.segment]:
             return None
         i, j = self.classes
-        terms = [(i, 1)] if j < 0 else [(i, 1), (j, -1)]
-        direction = np.array(gradient(self.boundary.part.network.program(), self.x, terms))
-        above, below = self._beside(direction, 1), self._beside(-direction, -1)
+        terms = {i: mpq(1)} if j < 0 else {i: mpq(1), j: mpq(-1)}
+        program = self.boundary.part.network.program()
+        slope = gradient(program, program.pattern(self.x), terms)
+        steepest = max(map(abs, slope)) or mpq(1)
+        upwards = np.array([nearest(q.numerator, q.denominator) for q in (g / steepest for g in slope)])
+        above, below = self._beside(upwards, 1), self._beside(-upwards, -1)
         if above is None or below is None:
             return None
         return Bracket(above, below, max(_squared(above, self.x), _squared(below, self.x)))

@@ -10,7 +10,7 @@ from splinecam_exact.boundaries import Boundary
 from splinecam_exact.boundaries import boundary as boundary_of
 from splinecam_exact.boundary_files import check_samples_format, write_samples
 from splinecam_exact.boundary_samples import BoundarySample, sample_boundary
-from splinecam_exact.cli_commands import _found_by, _named, _subject, _time, _wrote
+from splinecam_exact.cli_commands import found_by, named, show_time, subject_of, wrote
 from splinecam_exact.cli_inputs import check_limits, check_outputs
 from splinecam_exact.cli_output import Output, Result
 from splinecam_exact.kernel.errors import InputError
@@ -24,7 +24,7 @@ from splinecam_exact.plotting import check_format, plot, require_matplotlib
 def boundary(args: argparse.Namespace, output: Output) -> Result:
     """Find the boundary, and perhaps sample, save and draw it."""
     _check(args)
-    net, dom = _subject(args)
+    net, dom = subject_of(args)
     wanted = _wanted(args, net)
     start = perf_counter()
     samples: list[BoundarySample] = []
@@ -37,20 +37,20 @@ def boundary(args: argparse.Namespace, output: Output) -> Result:
             samples = sample_boundary(found, args.samples, args.by, seed=args.seed, dtype=args.dtype)
     result = {
         "status": "done",
-        **_found_by(part, output),
+        **found_by(part, output),
         "kind": found.kind,
         **_counted(found, output),
-        **_named(args, net, dom),
-        "seconds": _time(output, start),
+        **named(args, net, dom),
+        "seconds": show_time(output, start),
     }
     if samples:
         result["samples"] = _sampled(samples, output)
     if args.save is not None:
         write_samples(samples, args.save)
-        result["saved"] = _wrote(output, "samples", args.save)
+        result["saved"] = wrote(output, "samples", args.save)
     if args.plot is not None:
         plot(part, boundary=found.segments, points=[sample.point for sample in samples], path=args.plot)
-        result["picture"] = _wrote(output, "picture", args.plot)
+        result["picture"] = wrote(output, "picture", args.plot)
     return result
 
 

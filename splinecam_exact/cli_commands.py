@@ -47,23 +47,23 @@ def partition(args: argparse.Namespace, output: Output) -> Result:
     if args.plot is not None:
         require_matplotlib()
         check_format(args.plot)
-    net, dom = _subject(args)
+    net, dom = subject_of(args)
     kind = _decided_by(net, None, output) if args.plot is not None else None
     if args.mode != "rational" and find_spec("torch"):
         import_module("splinecam_exact.verify.result")  # seconds that are no part of the computation's
     start = perf_counter()
     part, decided = _computed(args, net, dom, kind, output)
-    result = {"status": "done", **_found_by(part, output), "counts": part.counts(), **_named(args, net, dom)}
+    result = {"status": "done", **found_by(part, output), "counts": part.counts(), **named(args, net, dom)}
     output.counts(part.counts())
-    result["seconds"] = _time(output, start, ", with the decision boundary" if decided else "")
+    result["seconds"] = show_time(output, start, ", with the decision boundary" if decided else "")
     if args.statistics:
         result["statistics"] = _statistics(part.statistics(), output)
     if args.save is not None:
         part.save(args.save)
-        result["saved"] = _wrote(output, "saved", args.save)
+        result["saved"] = wrote(output, "saved", args.save)
     if args.plot is not None:
         plot_of(part, boundary=decided, path=args.plot)
-        result["picture"] = _wrote(output, "picture", args.plot)
+        result["picture"] = wrote(output, "picture", args.plot)
     return result
 
 
@@ -71,16 +71,16 @@ def certify(args: argparse.Namespace, output: Output) -> Result:
     """Partition, and write the certificate."""
     check_limits(args)
     check_outputs(args, [args.output])
-    net, dom = _subject(args)
+    net, dom = subject_of(args)
     start = perf_counter()
     with output.progress() as progress:
         watch = with_time_limit(progress, args.time_limit)
         part = partition_of(net, dom, progress=watch, max_cells=args.max_cells)
         write_certificate(part, args.output, resume=args.resume, progress=watch)
-    result = {"status": "done", "counts": part.counts(), **_named(args, net, dom)}
+    result = {"status": "done", "counts": part.counts(), **named(args, net, dom)}
     output.counts(part.counts())
-    result["seconds"] = _time(output, start)
-    result["certificate"] = _wrote(output, "certificate", args.output)
+    result["seconds"] = show_time(output, start)
+    result["certificate"] = wrote(output, "certificate", args.output)
     result["check"] = check_command(args, args.output)
     output.row("check it", result["check"])
     return result
@@ -90,7 +90,7 @@ def check(args: argparse.Namespace, output: Output) -> Result:
     """Check a certificate; the result's status is the verdict."""
     check_limits(args)
     spot = None if args.spot is None else parse_share(args.spot)
-    net, dom = _subject(args)
+    net, dom = subject_of(args)
     start = perf_counter()
     with output.progress() as progress, executor(args.jobs) as pool:
         try:
@@ -114,10 +114,10 @@ def check(args: argparse.Namespace, output: Output) -> Result:
         "place": verdict.place,
         "reason": verdict.reason,
         "counts": dict(verdict.counts),
-        **_named(args, net, dom),
+        **named(args, net, dom),
         "certificate": args.certificate,
         "method": args.method,
-        "seconds": _time(output, start),
+        "seconds": show_time(output, start),
     }
     output.verdict(result)
     return result
@@ -129,7 +129,7 @@ def plot(args: argparse.Namespace, output: Output) -> Result:
     check_outputs(args, [args.output])
     require_matplotlib()
     check_format(args.output)
-    net, dom = _subject(args)
+    net, dom = subject_of(args)
     points = [] if args.mark is None else parse_points(args.mark)
     kind = _decided_by(net, args.boundary, output, args.of)
     if kind is None and args.color_by == "class":
@@ -145,14 +145,14 @@ def plot(args: argparse.Namespace, output: Output) -> Result:
         title=args.title,
         path=args.output,
     )
-    result = {"status": "done", "counts": part.counts(), **_named(args, net, dom)}
+    result = {"status": "done", "counts": part.counts(), **named(args, net, dom)}
     output.counts(part.counts())
-    result["seconds"] = _time(output, start)
-    result["picture"] = _wrote(output, "picture", args.output)
+    result["seconds"] = show_time(output, start)
+    result["picture"] = wrote(output, "picture", args.output)
     return result
 
 
-def _subject(args: argparse.Namespace) -> tuple[Network, Polygon | Slice]:
+def subject_of(args: argparse.Namespace) -> tuple[Network, Polygon | Slice]:
     net = read_network(args)
     return net, read_domain(args, net)
 
@@ -187,7 +187,7 @@ def _computed(
         return part, decision(net, dom, kind, output=of, progress=watch, max_cells=args.max_cells)
 
 
-def _found_by(part: Subdivision, output: Output) -> Result:
+def found_by(part: Subdivision, output: Output) -> Result:
     """How the cells were found: which mode vouches for them, and what its stages decided."""
     if not part.certified:
         output.row("mode", f"{part.mode}: UNCERTIFIED, nothing vouches for these cells and counts")
@@ -204,7 +204,7 @@ def _found_by(part: Subdivision, output: Output) -> Result:
     return {"mode": part.mode, "certified": part.certified, "report": report}
 
 
-def _named(args: argparse.Namespace, net: Network, dom: Polygon | Slice) -> Result:
+def named(args: argparse.Namespace, net: Network, dom: Polygon | Slice) -> Result:
     """What was computed on, for programs."""
     return {
         "model": args.model,
@@ -230,12 +230,12 @@ def _statistics(found: Statistics, output: Output) -> Result:
     }
 
 
-def _time(output: Output, start: float, also: str = "") -> float:
+def show_time(output: Output, start: float, also: str = "") -> float:
     seconds = round(perf_counter() - start, 3)
     output.row("time", f"{seconds:.2f} s{also}")
     return seconds
 
 
-def _wrote(output: Output, name: str, path: str) -> str:
+def wrote(output: Output, name: str, path: str) -> str:
     output.row(name, f"{path} ({Path(path).stat().st_size:,} bytes)")
     return path

@@ -9,7 +9,7 @@ import numpy as np
 from gmpy2 import mpq
 
 from splinecam_exact._text import parse_number
-from splinecam_exact.cli_commands import _time, _wrote
+from splinecam_exact.cli_commands import show_time, wrote
 from splinecam_exact.cli_inputs import check_limits, check_outputs, read_network
 from splinecam_exact.cli_output import Output, Result
 from splinecam_exact.kernel.errors import InputError
@@ -30,7 +30,7 @@ def samples(args: argparse.Namespace, output: Output) -> Result:
     start = perf_counter()
     found = _certified(args, net, output) if args.check is None else _checked(args, net, output)
     named = {"model": args.model, "network": net.digest, "conventions": list(net.conventions)}
-    return {**found, **named, "seconds": _time(output, start)}
+    return {**found, **named, "seconds": show_time(output, start)}
 
 
 def _certified(args: argparse.Namespace, net: Network, output: Output) -> Result:
@@ -55,10 +55,10 @@ def _certified(args: argparse.Namespace, net: Network, output: Output) -> Result
     result = {"status": "done", **_summary(found)}
     if args.save is not None:
         found.save(args.save)
-        result["saved"] = _wrote(output, "saved", args.save)
+        result["saved"] = wrote(output, "saved", args.save)
     if args.plot is not None:
         found.plot(path=args.plot)
-        result["picture"] = _wrote(output, "picture", args.plot)
+        result["picture"] = wrote(output, "picture", args.plot)
     return result
 
 

@@ -138,7 +138,7 @@ def test_bug_is_shown_and_has_a_code_of_its_own(run: Runner, monkeypatch: pytest
 
 
 def test_bug_in_the_result_is_a_bug_too(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splinecam_exact.cli_commands, "_time", lambda *_: mpq(1))  # json.dumps knows no mpq
+    monkeypatch.setattr(splinecam_exact.cli_commands, "show_time", lambda *_: mpq(1))  # json.dumps knows no mpq
     found = run("partition", "net.json", "--square", "1", "--json")
     assert (found.code, found.json["error"]) == (70, "TypeError")
 
