@@ -10,11 +10,11 @@ from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.network import Network
 from splinecam_exact.verify.centre import centred
 from splinecam_exact.verify.rigor import SAFE, TINY, UNIT
-from splinecam_exact.verify.steps import compiled, corners_of
+from splinecam_exact.verify.steps import Field, compiled, corners_of
 from splinecam_exact.verify.values import Values
 
-ROWS = 1 << 14
-"""How many vertices are evaluated at a time."""
+AT_ONCE = 1 << 19
+"""About so many values of a node are computed at a time: they stay in the cache."""
 
 
 def enclosed(net: Network, dom: Polygon | Slice, coordinates: Floats, slack: float) -> tuple[Floats, Floats]:
@@ -25,20 +25,24 @@ def enclosed(net: Network, dom: Polygon | Slice, coordinates: Floats, slack: flo
     """
     device = torch.device("cpu")
     steps = centred(compiled(net, dom, device), corners_of(dom.corners, device))
+    readers = [source for step in steps for source in step.sources]
     last = {source: number for number, step in enumerate(steps, 1) for source in step.sources}
+    rows = max(1, AT_ONCE // max(net.sizes))
     reference = steps[-1].reference
     distance = slack + 4 * UNIT * float(abs(coordinates).max()) + TINY
     found = np.empty((len(coordinates), net.output_size))
     bound = np.zeros(net.output_size)
-    for low in range(0, len(coordinates), ROWS):
-        x = torch.from_numpy(np.ascontiguousarray(coordinates[low : low + ROWS]))
-        values = Values(steps, x, True)
+    values = Values(steps, torch.from_numpy(np.ascontiguousarray(coordinates)), True)
+    places = values.fields[0]
+    for low in range(0, len(coordinates), rows):
+        x = places.value[low : low + rows]
+        values.fields = {0: Field(x, places.error, places.lipschitz, places.size)}
         for number in range(1, len(steps) + 1):
-            values.step(number)
+            values.step(number, alone=readers.count(steps[number - 1].sources[0]) == 1)
             values.keep({n for n in values.fields if n == number or last.get(n, 0) > number})
         field = values.fields[len(steps)]
         value = field.value if reference is None else field.value + reference
         error = (field.rows_error + field.rows_lipschitz * distance) * SAFE + 2 * UNIT * value.abs().amax(0) + TINY
-        found[low : low + ROWS] = value.numpy()
+        found[low : low + rows] = value.numpy()
         bound = np.maximum(bound, np.nan_to_num(error.numpy() * SAFE, nan=np.inf))
     return found, bound
