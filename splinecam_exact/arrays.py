@@ -76,7 +76,7 @@ class ExactArray(Frozen):
         if isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.dtype.itemsize <= 8:
             _refuse_subclass(values, name)
             return cls._from_floats(values.astype(np.float64), name)
-        shape, flat = _flatten(values, name)
+        shape, flat = flatten(values, name)
         types = set(map(type, flat))
         if types == {float}:
             return cls._from_floats(np.array(flat, dtype=np.float64).reshape(shape), name)
@@ -85,7 +85,7 @@ class ExactArray(Frozen):
             try:
                 rationals.append(exact(value))
             except InputError as error:
-                raise NetworkError(f"{name}{_indices(k, shape)}: {error}") from None
+                raise NetworkError(f"{name}{indices(k, shape)}: {error}") from None
         den = lcm(mpz(1), *{q.denominator for q in rationals})
         return cls.from_numerators(den, [q.numerator * (den // q.denominator) for q in rationals], shape)
 
@@ -110,7 +110,7 @@ class ExactArray(Frozen):
         finite = np.isfinite(floats)
         if not finite.all():
             k = int(np.argmin(finite.ravel()))
-            raise NetworkError(f"{name}{_indices(k, floats.shape)}: {floats.flat[k]} is not a finite number")
+            raise NetworkError(f"{name}{indices(k, floats.shape)}: {floats.flat[k]} is not a finite number")
         own = (np.ascontiguousarray(floats) + 0.0).tobytes()  # bytes stay read-only; -0.0 + 0.0 is 0.0
         return cls(floats.shape, np.frombuffer(own).reshape(floats.shape), mpz(1), ())
 
@@ -172,7 +172,8 @@ def _as_floats(den: mpz, numerators: Sequence[mpz]) -> Floats | None:
     return floats
 
 
-def _flatten(values: object, name: str) -> tuple[tuple[int, ...], list[object]]:
+def flatten(values: object, name: str) -> tuple[tuple[int, ...], list[object]]:
+    """The shape and the entries, row by row, of nested sequences and arrays, one or two deep. Raises NetworkError."""
     shape: list[int] = []
     level = [values]
     while any(isinstance(v, list | tuple | np.ndarray) for v in level):
@@ -182,7 +183,7 @@ def _flatten(values: object, name: str) -> tuple[tuple[int, ...], list[object]]:
                 _refuse_subclass(v, name)
                 v = v.tolist()
             if not isinstance(v, list | tuple) or len(v) != len(rows[0] if rows else v):
-                raise NetworkError(f"{name}{_indices(k, tuple(shape))}: not as long as the rows before it")
+                raise NetworkError(f"{name}{indices(k, tuple(shape))}: not as long as the rows before it")
             rows.append(v)
         shape.append(len(rows[0]))
         level = [entry for row in rows for entry in row]
@@ -203,5 +204,10 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
         raise NetworkError(f"{name}: has shape {shape}; one or two dimensions and at least one entry are needed")
 
 
-def _indices(k: int, shape: tuple[int, ...]) -> str:
+def indices(k: int, shape: tuple[int, ...]) -> str:
+    """The place of entry k, for a message.
+
+    >>> indices(3, (2, 2))
+    '[1][1]'
+    """
     return "".join(f"[{int(i)}]" for i in np.unravel_index(k, shape)) if shape else ""

@@ -9,14 +9,13 @@ from typing import Any
 from gmpy2 import mpq
 
 from splinecam_exact._files import PathLike, atomic_write, read_json, shown
-from splinecam_exact.arrays import ExactArray
 from splinecam_exact.certification import Verdict
 from splinecam_exact.kernel.errors import FileFormatError, InputError, MalformedCertificate, RefutedCertificate
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import format_rational, parse_rational
 from splinecam_exact.network import Network
 from splinecam_exact.questions import Question, question
-from splinecam_exact.sample_points import Given, Points, points_of
+from splinecam_exact.sample_points import Given, Points, points_digest, points_of
 from splinecam_exact.samples import ON, STATUSES, WITHIN, Samples
 
 FORMAT = "splinecam-exact samples 1"
@@ -31,7 +30,7 @@ def save(samples: Samples, path: PathLike) -> None:
 
 def _lines(samples: Samples) -> Iterator[str]:
     radius = None if samples.radius is None else format_rational(samples.radius)
-    values = (FORMAT, samples.net.digest, _boundary(samples.question), radius, samples.points.array.digest.hex())
+    values = (FORMAT, samples.net.digest, _boundary(samples.question), radius, samples.points.digest())
     for key, value in zip(_KEYS, values, strict=False):
         yield f"{'{' if key == 'format' else ''}{json.dumps(key)}: {json.dumps(value)},\n"
     yield '"samples": [\n'
@@ -113,10 +112,10 @@ def _checked(content: Any, net: Network, given: Points | None, progress: Progres
     entries = [_entry(entry, f"samples[{i}]", asked, net.input_size) for i, entry in enumerate(content["samples"])]
     if content["network"] != net.digest:
         raise RefutedCertificate("network", f"is about another network: its digest is not {net.digest}")
-    digest = ExactArray.of([x for x, _, _, _ in entries], "samples").digest
-    if content["points"] != digest.hex():
+    digest = points_digest(entry[0] for entry in entries)
+    if content["points"] != digest:
         raise RefutedCertificate("points", "is not the digest of the samples' points")
-    if given is not None and given.array.digest != digest:
+    if given is not None and given.digest() != digest:
         raise RefutedCertificate("points", "are not those that were given")
     for i, entry in enumerate(entries):
         if progress is not None:

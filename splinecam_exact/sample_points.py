@@ -2,52 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gmpy2 import mpq, mpz
+from gmpy2 import mpq
 
 from splinecam_exact._files import PathLike, parse_npy, read_bytes, read_text, shown
 from splinecam_exact._text import parse_number
-from splinecam_exact.arrays import ExactArray, Floats, exact
+from splinecam_exact.arrays import ExactArray, Floats, exact, flatten, indices
 from splinecam_exact.kernel.errors import FileFormatError, InputError, NetworkError
+from splinecam_exact.kernel.rational import format_rational
 from splinecam_exact.rounding import nearest
 
 
 class Points:
-    """Exact points (n, inputs). `floats` are the float64 nearest to them; `rounded` says that some differ."""
+    """Exact points (n, inputs). `floats` are the float64 nearest to them; `rounded` says that some differ.
+
+    Each coordinate is a rational of its own: points with large denominators have no common one of any use.
+    """
 
     def __init__(self, values: object, inputs: int, name: str = "points") -> None:
-        if not isinstance(values, list | tuple | np.ndarray | ExactArray):
+        if not isinstance(values, list | tuple | np.ndarray):
             raise InputError(f"{name} must be a numpy array or nested lists, not a {type(values).__name__}")
         try:
-            self.array = ExactArray.of(values, name)
+            self.floats, self._rows = _read(values, name)
         except NetworkError as error:
             raise InputError(str(error)) from None
-        if len(self.array.shape) != 2 or self.array.shape[1] != inputs:
-            raise InputError(f"{name}: has shape {self.array.shape}; the network needs (n, {inputs})")
-        self.rounded = self.array.floats is None
-        self._denominator, self._numerators = mpz(1), list[mpz]()
-        if self.array.floats is not None:
-            self.floats: Floats = self.array.floats
-        else:
-            self._denominator, self._numerators = self.array.numerators()
-            flat = [nearest(n, self._denominator) for n in self._numerators]
-            self.floats = np.array(flat).reshape(self.array.shape)
-            if not np.isfinite(self.floats).all():
-                raise InputError(f"{name}: a number is beyond the range of float64")
+        self.rounded = self._rows is not None
+        if self.floats.shape[1:] != (inputs,):
+            raise InputError(f"{name}: has shape {self.floats.shape}; the network needs (n, {inputs})")
+        if not np.isfinite(self.floats).all():
+            raise InputError(f"{name}: a number is beyond the range of float64")
 
     def __len__(self) -> int:
-        return self.array.shape[0]
+        return len(self.floats)
 
     def row(self, i: int) -> list[mpq]:
         """One point, exactly."""
-        if not self.rounded:
-            return exact_row(self.floats[i])
-        width = self.array.shape[1]
-        return [mpq(n, self._denominator) for n in self._numerators[i * width : (i + 1) * width]]
+        return exact_row(self.floats[i]) if self._rows is None else list(self._rows[i])
+
+    def digest(self) -> str:
+        """That of all points: see `points_digest`."""
+        return points_digest(self.row(i) for i in range(len(self)))
+
+
+def _read(values: object, name: str) -> tuple[Floats, list[list[mpq]] | None]:
+    """The nearest float64, and the rationals where some are no float64."""
+    if not (isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.dtype.itemsize <= 8):
+        shape, flat = flatten(values, name)
+        if set(map(type, flat)) != {float}:
+            return _rationals(shape, flat, name)
+        values = np.array(flat, np.float64).reshape(shape)
+    floats = ExactArray.of(values, name).floats
+    if floats is None:
+        raise InputError(f"{name}: are no floats")
+    return floats, None
+
+
+def _rationals(shape: tuple[int, ...], flat: list[object], name: str) -> tuple[Floats, list[list[mpq]] | None]:
+    found = []
+    for k, value in enumerate(flat):
+        try:
+            found.append(exact(value))
+        except InputError as error:
+            raise InputError(f"{name}{indices(k, shape)}: {error}") from None
+    floats = np.array([nearest(q.numerator, q.denominator) for q in found]).reshape(shape) + 0.0
+    if np.isfinite(floats).all() and all(exact(x) == q for x, q in zip(floats.flat, found, strict=True)):
+        return floats, None
+    width = shape[-1]
+    return floats, [found[k : k + width] for k in range(0, len(found), width)]
+
+
+def points_digest(rows: Iterable[Sequence[mpq]]) -> str:
+    """SHA-256 of points' canonical texts, a point on each line, with spaces between its coordinates.
+
+    >>> points_digest([[mpq(1, 2), mpq(-3)]]) == hashlib.sha256(b"1/2 -3\\n").hexdigest()
+    True
+    """
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(" ".join(map(format_rational, row)).encode() + b"\n")
+    return digest.hexdigest()
 
 
 Given = Sequence[Sequence[object]] | np.ndarray[Any, Any] | Points
@@ -56,7 +94,11 @@ Given = Sequence[Sequence[object]] | np.ndarray[Any, Any] | Points
 
 def points_of(values: Given, inputs: int) -> Points:
     """The points that a caller gives; those that are read already as they are."""
-    return Points(values.array, inputs) if isinstance(values, Points) else Points(values, inputs)
+    if not isinstance(values, Points):
+        return Points(values, inputs)
+    if values.floats.shape[1] != inputs:
+        raise InputError(f"points: has shape {values.floats.shape}; the network needs (n, {inputs})")
+    return values
 
 
 def exact_row(point: Floats) -> list[mpq]:

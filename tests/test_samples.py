@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import splinecam_exact as sx
 from splinecam_exact import deciding
-from splinecam_exact.arrays import exact
+from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.models import path
 from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.questions import TIE
@@ -385,3 +385,23 @@ def test_progress_may_interrupt() -> None:
 
     with pytest.raises(sx.Undecided, match="samples: exact arithmetic: 0 of 1"):
         sx.certify_samples(CORNER, [[0.5, 0.25]], progress=stop)
+
+
+def test_exact_points_keep_their_own_denominators(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No common denominator, whose size would grow with the number of points, is ever made."""
+    rows = [[mpq(k, 10**6 + 2 * k + 1), mpq(1, 2)] for k in range(1, 200)]
+    CORNER.program()
+    monkeypatch.setattr(ExactArray, "from_numerators", None)
+    found = sx.certify_samples(CORNER, rows)
+    kept = [q for row in vars(found.points)["_rows"] for q in row]
+    assert max(q.denominator.bit_length() for q in kept) == 20
+    assert [list(found.point(i)) for i in range(len(rows))] == rows
+    found.save(f"{tmp_path}/verdicts.json")
+    assert sx.check_samples(f"{tmp_path}/verdicts.json", CORNER, rows).status == "verified"
+
+
+def test_rationals_that_are_floats_are_not_rounded() -> None:
+    for values in ([["1/2", 1]], np.array([[2**53, 1]]), [[mpq(1, 2**1074), -0.0]]):
+        assert not sx.certify_samples(CORNER, values).points.rounded
+    for values in ([["1/3", 1]], np.array([[2**53 + 1, 1]]), [[mpq(1, 2**1075), 1]]):
+        assert sx.certify_samples(CORNER, values).points.rounded
