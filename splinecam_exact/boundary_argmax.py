@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splinecam_exact.boundary_cells import Cells, vertex_values
-from splinecam_exact.boundary_trace import Places, Trace, some_polygons
+from splinecam_exact.boundary_trace import Places, Trace, places_of, some_polygons
 from splinecam_exact.geometry import CHUNK, States, chunks
 from splinecam_exact.half_edges import OUTER, Ints
 from splinecam_exact.kernel.program import Progress
@@ -68,7 +68,7 @@ def _places(headed: Subdivision, used: Ints) -> Places:
         return Places(len(used), lambda numbers: geometry.places(used[numbers]), None, 0.0)
     fast = headed.coordinates[used]
     slack = geometry.slack + 2.0**-52 * float(abs(fast).max(initial=0.0)) if headed.certified else 0.0
-    return Places(len(used), lambda numbers: geometry.places(used[numbers]), fast, slack)
+    return places_of(len(used), lambda numbers: geometry.places(used[numbers]), fast, slack)
 
 
 def _answers(headed: Subdivision) -> Masks:

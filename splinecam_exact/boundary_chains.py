@@ -110,15 +110,16 @@ def nesting(loops: Sequence[Chain], places: Places) -> list[int]:
         exactly = dict(zip(different.tolist(), places.exact(different), strict=True))
         fast = np.full((places.total, 2), np.nan)
         fast[different] = rounded(list(exactly.values()))
-    slack = places.slack + 2.0**-50 * float(np.nanmax(abs(fast[points])))
     p, q = fast[points], fast[points[following]]
-    low, high = np.minimum(p, q) - slack, np.maximum(p, q) + slack
+    slack = places.slack + 2.0**-50 * float(abs(p).max())
+    with np.errstate(invalid="ignore", over="ignore"):  # beyond float64 all may be near: hence "not beyond" below
+        low, high = np.minimum(p, q) - slack, np.maximum(p, q) + slack
     around: list[set[int]] = []
     for k, loop in enumerate(loops):
         middle = _middle(*_exact(exactly, places, np.array(loop.points[:2])))
         x, y = rounded([middle])[0].tolist()
-        near = np.flatnonzero((low[:, 1] <= y + slack) & (high[:, 1] >= y - slack) & (high[:, 0] >= x - slack))
-        near = near[owner[near] != k]
+        far = (low[:, 1] > y + slack) | (high[:, 1] < y - slack) | (high[:, 0] < x - slack)
+        near = np.flatnonzero(~far & (owner != k))
         _exact(exactly, places, np.unique(np.concatenate([points[near], points[following[near]]])))
         inside: set[int] = set()
         rows = zip(owner[near].tolist(), points[near].tolist(), points[following[near]].tolist(), strict=True)

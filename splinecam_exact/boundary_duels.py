@@ -18,7 +18,16 @@ from gmpy2 import mpq
 from numpy.typing import NDArray
 
 from splinecam_exact.boundary_cells import Cells, vertex_values
-from splinecam_exact.boundary_trace import Floats, Places, Trace, between, rounded, some_polygons, zeros_between
+from splinecam_exact.boundary_trace import (
+    Floats,
+    Places,
+    Trace,
+    between,
+    places_of,
+    rounded,
+    some_polygons,
+    zeros_between,
+)
 from splinecam_exact.geometry import Polygons
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.program import Progress
@@ -239,7 +248,7 @@ class _Duels:
             zeros = iter(zeros_between(self.part.geometry, forms, u[some], w[some]))
             return [next(zeros) if k < len(half) else triple[k - len(half)] for k in numbers.tolist()]
 
-        return Places(len(codes), exact, fast, slack)
+        return places_of(len(codes), exact, fast, slack)
 
 
 class _Share(NamedTuple):

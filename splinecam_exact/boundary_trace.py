@@ -53,6 +53,13 @@ class Trace(NamedTuple):
     triple: Ints
 
 
+def places_of(total: int, exact: Callable[[Ints], list[Point]], fast: Floats, slack: float) -> Places:
+    """The points of a boundary, without float64 coordinates where these are not finite."""
+    if np.isfinite(fast).all() and np.isfinite(slack):
+        return Places(total, exact, fast, slack)
+    return Places(total, exact, None, 0.0)
+
+
 def rounded(points: list[Point]) -> Floats:
     """The float64 coordinates nearest to some points, shape (n, 2)."""
     return np.array([(nearest(x, w), nearest(y, w)) for x, y, w in points], np.float64).reshape(-1, 2)
@@ -81,12 +88,13 @@ def between(p: Floats, q: Floats, start: Floats, end: Floats, error: Floats | fl
     divides its segment as the absolute values at the ends do; where these are off by at most e each, it is off by at
     most e / (their sum) of the length.
     """
-    height, total = abs(start), abs(start) + abs(end)
-    known = np.isfinite(total) & (total > error)
-    fraction, share = np.full(len(p), 0.5), np.ones(len(p))
-    np.divide(height, total, out=fraction, where=known)
-    np.divide(error, total, out=share, where=known)
-    return p + fraction[:, np.newaxis] * (q - p), share * np.hypot(*(q - p).T)
+    with np.errstate(invalid="ignore", over="ignore"):
+        height, total = abs(start), abs(start) + abs(end)
+        known = np.isfinite(total) & (total > error)
+        fraction, share = np.full(len(p), 0.5), np.ones(len(p))
+        np.divide(height, total, out=fraction, where=known)
+        np.divide(error, total, out=share, where=known)
+        return p + fraction[:, np.newaxis] * (q - p), share * np.hypot(*(q - p).T)
 
 
 def zeros_between(geometry: Geometry, forms: Sequence[Point], u: Ints, w: Ints) -> list[Point]:

@@ -15,7 +15,7 @@ from gmpy2 import mpq
 
 from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.boundary_cells import Cells, vertex_values
-from splinecam_exact.boundary_trace import Floats, Places, Trace, between, some_polygons, zeros_between
+from splinecam_exact.boundary_trace import Floats, Places, Trace, between, places_of, some_polygons, zeros_between
 from splinecam_exact.decide import Signs
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.program import Progress
@@ -136,7 +136,7 @@ class _Zeros:
             return Places(len(codes), lambda numbers: _denoted(fast[numbers]), fast, 0.0)
         rounding = 2.0**-48 * float(abs(fast).max(initial=0.0))
         slack = (self.part.geometry.slack + float(blur.max(initial=0.0)) + rounding) * (1 + 2.0**-20)
-        return Places(len(codes), lambda numbers: self._exact(codes[numbers]), fast, slack)
+        return places_of(len(codes), lambda numbers: self._exact(codes[numbers]), fast, slack)
 
     def _edges(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """The two ends of some edges, and a face beside each."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from math import isfinite
 from time import perf_counter
 
 from splinecam_exact._text import parse_number
@@ -108,7 +109,7 @@ def _counted(found: Boundary, output: Output) -> Result:
     return {
         **{name.replace(" ", "_"): count for name, count in summary.items()},
         "nesting": found.nesting,
-        "length": found.length,
+        "length": found.length if isfinite(found.length) else None,  # JSON has no infinity
         "length_bounds": [format_rational(low), format_rational(high)],
     }
 

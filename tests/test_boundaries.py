@@ -308,6 +308,19 @@ def test_tents_have_nested_squares(depth: int, mode: str) -> None:
     assert found.length == pytest.approx(8**0.5 * count, rel=1e-15)
 
 
+@pytest.mark.parametrize("mode", EXACT_MODES)
+def test_nesting_beyond_float64(mode: str) -> None:
+    size = mpq(10**350)
+    net = sx.from_layers([([[1, 0], [0, 1]], [0, 0], "abs"), ([[1, 1]], [-3 * size / 8], "abs"), ([[1]], [-size / 8])])
+    found = sx.boundary(sx.partition(net, sx.square(size), mode))  # |x| + |y| = size / 4 and size / 2
+    assert sorted(found.nesting) == [-1, 0]
+    assert found.depth == 2
+    assert found.length == np.inf
+    assert len(sx.sample_boundary(found, 5, "length", seed=0)) == 5
+    with pytest.raises(sx.InputError, match="beyond float64"):
+        _ = sx.sample_boundary(found, 1)[0].distance
+
+
 @given(networks, st.data())
 def test_chains_are_as_long_as_they_can_be(plain: PlainNetwork, data: st.DataObject) -> None:
     part = sx.partition(extended(plain.network()), plain.domain())
