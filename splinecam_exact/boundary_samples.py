@@ -33,7 +33,7 @@ class Bracket(NamedTuple):
     """Two float points of the input space between which f changes its sign, or the arg-max its class.
 
     f > 0 at `above` and f < 0 at `below`, exactly: evaluated in rationals. (Of an arg-max: the first of the two classes
-    is largest at `above`, the second at `below`.) Both are at most the square root of `squared_distance`, a rational,
+    is larger than all others at `above`, the second at `below`.) Both are at most the square root of `squared_distance`, a rational,
     from the exact sample.
     """
 
@@ -108,12 +108,13 @@ class BoundarySample:
         return None
 
     def _side(self, place: NDArray[np.floating]) -> int:
-        """The sign of f at a float point; of an arg-max, 1 or -1 where the first or the second class is largest."""
+        """The sign of f at a float point; of an arg-max, 1 or -1 where the first or the second class alone is largest."""
         outputs = self.boundary.part.network.evaluate(place)
         i, j = self.classes
+        if self.boundary.kind == "argmax":
+            largest = [k for k, value in enumerate(outputs) if value == max(outputs)]
+            return (largest == [i]) - (largest == [j])
         f = outputs[i] - (outputs[j] if j >= 0 else 0) - self.boundary.level
-        if self.boundary.kind == "argmax" and max(outputs[i], outputs[j]) < max(outputs):
-            return 0
         return (f > 0) - (f < 0)
 
     def __repr__(self) -> str:
@@ -195,8 +196,11 @@ def _drawn(found: Boundary, n: int, by: str, rng: np.random.Generator) -> Ints:
     count = len(found)
     weights = np.ones(count)
     if by != "segment":
-        sides = found.segments[:, 1] - found.segments[:, 0]
-        lengths = np.hypot(sides[:, 0], sides[:, 1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            sides = found.segments[:, 1] - found.segments[:, 0]
+            lengths = np.hypot(sides[:, 0], sides[:, 1])
+        if not np.isfinite(lengths).all() or not lengths.any():
+            lengths = _relative_lengths(found)
         # A segment too short for float64 is as likely as the shortest one that is not.
         weights = np.where(lengths > 0, lengths, lengths[lengths > 0].min(initial=1.0))
         weights /= weights.max()
@@ -205,6 +209,13 @@ def _drawn(found: Boundary, n: int, by: str, rng: np.random.Generator) -> Ints:
         weights /= np.bincount(of, weights)[of]
     drawn: Ints = rng.choice(count, n, p=weights / weights.sum())
     return drawn
+
+
+def _relative_lengths(found: Boundary) -> NDArray[np.float64]:
+    """The lengths of all segments, as parts of the longest: for where they are beyond float64."""
+    squares = [segment.squared_length for segment in found.exact]
+    longest = max(squares)
+    return np.sqrt([nearest(q.numerator, q.denominator) for q in (square / longest for square in squares)])
 
 
 def _rounded(value: mpq, dtype: str) -> float:

@@ -135,6 +135,19 @@ def test_samples_between_classes(classes: tuple[int, int] | None, mode: str) -> 
         assert (sample.bracket is not None) == sample.boundary.changes[sample.segment]
 
 
+@pytest.mark.parametrize("mode", ["rational", "certified"])
+def test_between_the_ends_of_a_bracket_the_only_largest_output_changes(mode: str) -> None:
+    if mode == "certified":
+        pytest.importorskip("torch")
+    net = sx.from_layers([([[1, 0], [-1, 0], [2, -(2.0**-54)]], [0, 0, 0], "identity")])
+    part = sx.partition(net, sx.Polygon([(-1, "1/2"), (1, "1/2"), (1, 1), (-1, 1)]), mode)
+    for sample in sx.sample_boundary(part, 40, "segment", seed=0):
+        if sample.bracket is not None:
+            for place, k in zip(sample.bracket, sample.classes, strict=False):
+                outputs = net.evaluate(place)
+                assert [j for j in range(3) if outputs[j] == max(outputs)] == [k]
+
+
 def test_where_f_only_touches_there_is_no_bracket() -> None:
     samples = sx.sample_boundary(sx.partition(DISTANCE_TO_LINE, SQUARE), 3, seed=0)
     assert [sample.bracket for sample in samples] == [None] * 3
@@ -214,6 +227,13 @@ def model(tmp_path: Path) -> str:
     path = tmp_path / "net.json"
     DIAMOND.save(path)
     return str(path)
+
+
+def test_command_prints_no_infinity(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sx.from_layers([([[1, 0]], [0], "identity")]).save(tmp_path / "net.json")
+    run = runner(capfd)("boundary", str(tmp_path / "net.json"), "--square", "1e350", "--json")
+    assert run.json["length"] is None
+    assert abs(mpq(run.json["length_bounds"][1]) / mpq(2 * 10**350) - 1) < mpq(2) ** -58
 
 
 def test_command_counts(model: str, capfd: pytest.CaptureFixture[str]) -> None:
