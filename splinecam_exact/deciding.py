@@ -19,6 +19,11 @@ from splinecam_exact.sample_points import exact_row
 from splinecam_exact.weights import Ints
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
+Tick = Callable[[int, int], None]
+"""Told how many of how many points are done; may raise to interrupt."""
+
+
+_EXACTLY = "samples: exact arithmetic"
 
 
 class Evaluator(Protocol):
@@ -34,12 +39,16 @@ class Evaluator(Protocol):
 class Exactly:
     """Evaluates exactly, point by point: for where there is no torch."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, tick: Tick) -> None:
         self.program = net.program()
+        self.tick = tick
 
     def values(self, points: Floats, rounded: bool) -> tuple[Floats, Floats]:
         """The float64 nearest to the outputs; nothing is known at points that are rounded."""
-        found = [[nearest(q.numerator, q.denominator) for q in self.program.evaluate(exact_row(x))] for x in points]
+        found = []
+        for done, x in enumerate(points):
+            self.tick(done, len(points))
+            found.append([nearest(q.numerator, q.denominator) for q in self.program.evaluate(exact_row(x))])
         outputs = np.array(found).reshape(len(points), -1)
         errors = np.full(len(points), np.inf) if rounded else 2.0**-52 * lengths(outputs)
         return outputs, errors
@@ -48,19 +57,28 @@ class Exactly:
         """The gradients, rounded."""
         found = np.empty(points.shape)
         for i, x in enumerate(points):
+            self.tick(i, len(points))
             parts = {int(positive[i]): mpq(1)} | ({} if negative is None else {int(negative[i]): mpq(-1)})
             slope = gradient(self.program, self.program.pattern(exact_row(x)), parts)
             found[i] = [nearest(q.numerator, q.denominator) for q in slope]
         return found
 
 
-def evaluator(net: Network) -> Evaluator:
+def evaluator(net: Network, progress: Progress | None = None) -> Evaluator:
     """The fast one where torch is installed."""
     if find_spec("torch") is None:
-        return Exactly(net)
+        return Exactly(net, _ticking(progress, _EXACTLY))
     from splinecam_exact.verify.enclose_many import Enclosure
 
-    return Enclosure(net)
+    return Enclosure(net, _ticking(progress, "samples: float64"))
+
+
+def _ticking(progress: Progress | None, stage: str) -> Tick:
+    def tick(done: int, total: int) -> None:
+        if progress is not None:
+            progress(stage, done, total)
+
+    return tick
 
 
 class Decider:
@@ -68,14 +86,10 @@ class Decider:
 
     def __init__(self, net: Network, asked: Question, progress: Progress | None = None) -> None:
         self.net, self.asked = net, asked
-        self.evaluator = evaluator(net)
+        self.evaluator = evaluator(net, progress)
         self.exact = 0
-        self._progress = progress
-
-    def tick(self, done: int, total: int) -> None:
-        """Say that so many of some exact computations are done."""
-        if self._progress is not None:
-            self._progress("samples: exact arithmetic", done, total)
+        self.tick = _ticking(progress, _EXACTLY)
+        """Says that so many of some exact computations are done."""
 
     def answers(
         self, points: Floats, row: Callable[[int], list[mpq]] | None = None

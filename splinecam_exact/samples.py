@@ -166,7 +166,7 @@ def certify_samples(
     Each answer is exact. A boundary point near a point is proved by a second point with another answer, along the
     gradient or a few steps that follow it; or it is the exact nearest one of the point's own cell. That none is found
     proves nothing. Raises InputError for points of another width, that are not finite, or none at all; the message
-    names the row. `progress` may raise to interrupt.
+    names the row. `progress` may raise to interrupt: it is called before each block of points.
 
     Cost: with torch, ten to fifty evaluations of the network in float64, with bounds; exact arithmetic (some ms each
     for small networks) where bounds do not decide. 100 000 points of a 64-50-50-50-10 network take seconds. Without

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import splinecam_exact as sx
 from splinecam_exact import deciding
 from splinecam_exact.arrays import ExactArray, exact
+from splinecam_exact.kernel.program import Progress
 from splinecam_exact.models import path
 from splinecam_exact.nodes import Affine, Max, Piecewise
 from splinecam_exact.questions import TIE
@@ -379,12 +380,34 @@ def test_options_that_are_none() -> None:
         sx.certify_samples(several, [[1, 2]]).value(1)
 
 
-def test_progress_may_interrupt() -> None:
+def interrupting(wanted: str) -> Progress:
     def stop(stage: str, done: int, total: int) -> None:
-        raise sx.Undecided(f"{stage}: {done} of {total}")
+        if (text := f"{stage}: {done} of {total}") == wanted:
+            raise sx.Undecided(text)
 
-    with pytest.raises(sx.Undecided, match="samples: exact arithmetic: 0 of 1"):
-        sx.certify_samples(CORNER, [[0.5, 0.25]], progress=stop)
+    return stop
+
+
+def test_progress_may_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    exactly = "samples: exact arithmetic: 0 of 1"
+    with pytest.raises(sx.Undecided, match=exactly):
+        sx.certify_samples(CORNER, [[0.5, 0.25]], progress=interrupting(exactly))
+    monkeypatch.setattr(deciding, "find_spec", lambda name: None)
+    with pytest.raises(sx.Undecided, match=exactly):
+        sx.certify_samples(CORNER, [[0.5, 0.75]], progress=interrupting(exactly))
+
+
+def test_progress_may_interrupt_float64_after_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    from splinecam_exact.verify import enclose_many
+
+    monkeypatch.setattr(enclose_many, "_AT_ONCE", 128)  # two rows of 64
+    points, seen = np.random.default_rng(6).random((5, 64)), list[tuple[str, int, int]]()
+    sx.certify_samples(DIGITS, points, progress=lambda *at: seen.append(at))
+    blocks = [("samples: float64", done, 5) for done in (0, 2, 4)]
+    assert seen[:6] == blocks * 2  # values, then slopes
+    with pytest.raises(sx.Undecided, match="float64: 2 of 5"):
+        sx.certify_samples(DIGITS, points, progress=interrupting("samples: float64: 2 of 5"))
 
 
 def test_exact_points_keep_their_own_denominators(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -31,9 +32,10 @@ class Rows(Field):
 
 
 class Enclosure:
-    """Evaluates a network in float64 at points (n, inputs), some at a time."""
+    """Evaluates a network in float64 at points (n, inputs), some at a time; before each of these `tick` is called."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, tick: Callable[[int, int], None] = lambda done, total: None) -> None:
+        self._tick = tick
         self.steps = compiled(net, None, torch.device("cpu"), close=False)
         self._last = {source: number for number, step in enumerate(self.steps, 1) for source in step.sources}
         widest = max(net.sizes)
@@ -52,6 +54,7 @@ class Enclosure:
         found: list[Floats] = []
         errors: list[Floats] = []
         for low in range(0, len(points), self._rows):
+            self._tick(low, len(points))
             x = torch.from_numpy(np.array(points[low : low + self._rows]))
             start = 2 * UNIT * norms(x) + TINY if rounded else torch.zeros(len(x), dtype=torch.float64)
             fields: dict[int, Field] = {0: Rows(x, start)}
@@ -69,6 +72,7 @@ class Enclosure:
         """Gradients (n, inputs) of one output for each point, or of the difference of two; nothing is proved."""
         found: list[Floats] = []
         for low in range(0, len(points), self._rows):
+            self._tick(low, len(points))
             some = slice(low, low + self._rows)
             x = torch.from_numpy(np.array(points[some])).requires_grad_()
             values = {0: x}
