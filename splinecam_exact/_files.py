@@ -15,10 +15,13 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
+from splinecam_exact._text import brief
 from splinecam_exact.kernel.errors import FileFormatError, InputError
 
 PathLike = str | os.PathLike[str]
 
+_MAX_DIMENSIONS = 32  # of a .npy file's array: so many every numpy has
+_MAX_SIDE = 1 << 48  # of a .npy file's array; an empty one may claim anything beside a 0
 _MAX_INTEGER_DIGITS = 19  # JSON integers are counts and indices here; big numbers are strings
 
 
@@ -31,9 +34,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def named(path: PathLike) -> str:
+    """A file's name; InputError for what is none, such as a number, which the system would take for an open file."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(name := os.fspath(path), str):
+        raise InputError(f"a file's name is needed, not a {type(path).__name__}")
+    return name
+
+
 def shown(path: PathLike) -> str:
     """A file's name for a message, which can always be printed."""
-    return printable(os.fspath(path)) or "''"
+    return printable(named(path)) or "''"
 
 
 def write_target(path: PathLike) -> tuple[Path, int | None]:
@@ -41,7 +51,7 @@ def write_target(path: PathLike) -> tuple[Path, int | None]:
 
     Raises InputError where `path` names anything else, such as a device or a pipe, or cannot name a file.
     """
-    name = os.fspath(path)
+    name = named(path)
     try:
         try:
             found = os.stat(name)
@@ -109,10 +119,11 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
 
 def read_bytes(path: PathLike) -> bytes:
     """The content of a file; InputError where it cannot be read, and for devices and pipes, which may have no end."""
+    name = named(path)
     try:
-        mode = os.stat(path).st_mode
+        mode = os.stat(name).st_mode
         if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # that a folder cannot be read is said by the system
-            with open(path, "rb") as file:
+            with open(name, "rb") as file:
                 return file.read()
     except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
         raise InputError(f"{shown(path)}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
@@ -142,9 +153,13 @@ def parse_npy(data: bytes, place: str) -> np.ndarray[Any, Any]:
         raise FileFormatError(place, "is not a .npy array: its header cannot be read") from None
     if dtype.kind not in "fiu" or dtype.itemsize > 8:
         raise FileFormatError(place, f"holds {dtype} entries; integers or floats of 64 bits at most are needed")
+    if len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= _MAX_SIDE for n in shape):
+        raise FileFormatError(place, f"claims the shape {brief(shape)}, which no array has")
     content = data[file.tell() :]
     if math.prod(shape) * dtype.itemsize != len(content):
         raise FileFormatError(place, f"claims shape {shape} of {dtype}, but holds {len(content)} bytes")
+    if 0 in shape and math.prod(n or 1 for n in shape) > _MAX_SIDE:
+        raise FileFormatError(place, f"claims the shape {brief(shape)}, which no array has")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if column_major else "C")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from numbers import Integral
+from operator import index
 
 from gmpy2 import mpq, mpz
 
@@ -56,5 +58,41 @@ def parse_number(text: str) -> mpq:
     return decimal_value(*parse_decimal(text))
 
 
+def whole(value: object) -> int | None:
+    """The int that a value is, of whatever type (NumPy's, say); None for all else, and for truth values.
+
+    >>> whole(3), whole(3.0), whole(True)
+    (3, None, None)
+    """
+    return index(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+
+
+def brief(value: object) -> str:
+    """What a message calls a value: its beginning, also where it is too large for Python to print.
+
+    >>> brief(-3), brief("a"), brief(10**5000)
+    ('-3', "'a'", 'an int of 16610 bits')
+    """
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an int of {value.bit_length()} bits"
+    try:
+        return f"{value!r:.60}"
+    except ValueError:  # Python prints no int of more than 4300 digits
+        return f"a {type(value).__name__} of huge numbers"
+
+
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def brief(value: object, length: int = 60) -> str:
+    """A value for a message, of no great length, whatever it is: also an integer of any number of digits.
+
+    >>> brief(10**5000, 20), brief([10**5000])
+    ('10000000000000000...', 'a list')
+    """
+    try:
+        text = str(mpz(value)) if type(value) is int else repr(value)
+    except Exception:  # Python refuses to write integers of more than 4300 digits, and a caller's class may do anything
+        return f"a {type(value).__name__}"
+    return text if len(text) <= length else text[: length - 3] + "..."

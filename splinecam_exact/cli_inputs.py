@@ -14,10 +14,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 
-from gmpy2 import mpq
+from gmpy2 import mpq, mpz
 
 from splinecam_exact._files import PathLike, shown, write_target
-from splinecam_exact._text import parse_number
+from splinecam_exact._text import brief, parse_number
 from splinecam_exact.domain import Polygon, Slice, square
 from splinecam_exact.domain_files import parse_polygon, read_slice, slice_from_npy
 from splinecam_exact.importers import load
@@ -99,8 +99,8 @@ def read_domain(args: argparse.Namespace, net: Network) -> Polygon | Slice:
 def _axes(args: argparse.Namespace, net: Network, polygon: Polygon | None) -> Slice:
     words = args.axes.split(",")
     if len(words) != 2 or not all(word.strip().isascii() and word.strip().isdigit() for word in words):
-        raise InputError(f"--axes {args.axes!r}: write two inputs' numbers, as in 0,1")
-    i, j = map(int, words)
+        raise InputError(f"--axes {brief(args.axes)}: write two inputs' numbers, as in 0,1")
+    i, j = (int(mpz(word.strip())) for word in words)  # int itself refuses more than 4300 digits
     box = _box(args)
     if args.at is not None:
         at = [None if word == "_" else _number(word, "--at") for word in args.at.replace(",", " ").split()]

@@ -6,9 +6,9 @@ import argparse
 from time import perf_counter
 
 import numpy as np
-from gmpy2 import mpq
+from gmpy2 import mpq, mpz
 
-from splinecam_exact._text import parse_number
+from splinecam_exact._text import brief, parse_number
 from splinecam_exact.cli_commands import show_time, wrote
 from splinecam_exact.cli_inputs import check_limits, check_outputs, read_network
 from splinecam_exact.cli_output import Output, Result
@@ -90,9 +90,10 @@ def _number(text: str, option: str) -> mpq:
 
 def _classes(text: str) -> tuple[int, int]:
     words = text.split(",")
-    if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
-        raise InputError(f"--classes {text!r}: write two outputs' numbers, as in 3,5")
-    return int(words[0]), int(words[1])
+    if len(words) != 2 or not all(word.strip().isascii() and word.strip().isdigit() for word in words):
+        raise InputError(f"--classes {brief(text)}: write two outputs' numbers, as in 3,5")
+    first, second = (int(mpz(word.strip())) for word in words)  # int itself refuses more than 4300 digits
+    return first, second
 
 
 def _summary(found: Samples) -> Result:

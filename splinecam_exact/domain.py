@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gmpy2 import mpq
 
+from splinecam_exact._text import brief
 from splinecam_exact.arrays import exact
 from splinecam_exact.frozen import Frozen
 from splinecam_exact.kernel.errors import DomainError, InputError
@@ -162,7 +163,7 @@ class Slice(Frozen):
         size = len(at)
         for axis in (i, j):
             if type(axis) is not int or not 0 <= axis < size:
-                raise DomainError(f"there is no coordinate {axis!r}, only 0 to {size - 1}")
+                raise DomainError(f"there is no coordinate {brief(axis)}, only 0 to {size - 1}")
         if i == j:
             raise DomainError(f"the two coordinates must differ, both are {i}")
         origin = [0 if k in (i, j) else at[k] for k in range(size)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from gmpy2 import lcm, mpq, mpz
@@ -59,12 +59,18 @@ def project(
 
 def checked(net: Network, x: object) -> list[object]:
     """The coordinates of a point of a network's input space. Raises InputError for anything else."""
-    if isinstance(x, str) or not hasattr(x, "__len__") or not hasattr(x, "__iter__"):
-        raise InputError(f"a point is a list of {net.input_size} numbers, not a {type(x).__name__}")
+    unordered = isinstance(x, str | bytes | bytearray | memoryview | Set | Mapping)
+    if unordered or not isinstance(x, Iterable) or not hasattr(x, "__len__") or getattr(x, "ndim", 1) != 1:
+        raise InputError(f"a point is a list of {net.input_size} numbers, not a {_kind(x)}")
     coordinates = list(x)
     if len(coordinates) != net.input_size:
         raise InputError(f"the network has {net.input_size} inputs, the point has {len(coordinates)} coordinates")
     return coordinates
+
+
+def _kind(x: object) -> str:
+    dimensions = getattr(x, "ndim", 1)
+    return type(x).__name__ + (f" of {dimensions} dimensions" if dimensions != 1 else "")
 
 
 def projection(net: Network, x: Sequence[mpq], asked: Question) -> Projection | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from splinecam_exact._files import PathLike, atomic_write, shown
+from splinecam_exact._files import PathLike, atomic_write, named, shown
 from splinecam_exact.arrays import exact
 from splinecam_exact.decision import Decision, Segments, decision
 from splinecam_exact.half_edges import OUTER
@@ -106,7 +106,7 @@ def plot(
 
 def check_format(path: PathLike) -> None:
     """Raise InputError unless the suffix is one of a picture."""
-    if Path(path).suffix.lower() not in FORMATS:
+    if Path(named(path)).suffix.lower() not in FORMATS:
         raise InputError(f"{shown(path)}: a picture's name must end in one of {', '.join(FORMATS)}")
 
 

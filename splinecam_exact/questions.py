@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from gmpy2 import mpq
 
+from splinecam_exact._text import brief
 from splinecam_exact.arrays import Floats, exact
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.network import Network
@@ -104,9 +105,12 @@ def question(net: Network, output: object = None, classes: object = None, level:
     if output is not None and classes is not None:
         raise InputError("give an output or two classes, not both")
     if classes is not None:
-        if not isinstance(classes, tuple | list) or len(classes) != 2 or classes[0] == classes[1]:
-            raise InputError(f"classes must be two different outputs, not {classes!r}")
-        return Question(_output(net, classes[0]), _output(net, classes[1]), height)
+        if not isinstance(classes, tuple | list) or len(classes) != 2:
+            raise InputError(f"classes must be two different outputs, not {brief(classes)}")
+        first, second = (_output(net, number) for number in classes)
+        if first == second:
+            raise InputError(f"classes must be two different outputs, not {brief(classes)}")
+        return Question(first, second, height)
     if output is not None or net.output_size == 1:
         return Question(_output(net, 0 if output is None else output), None, height)
     if height:
@@ -125,5 +129,5 @@ def _output(net: Network, number: object) -> int:
     if isinstance(number, np.integer):
         number = int(number)
     if type(number) is not int or not 0 <= number < net.output_size:
-        raise InputError(f"there is no output {number!r}, only 0 to {net.output_size - 1}")
+        raise InputError(f"there is no output {brief(number)}, only 0 to {net.output_size - 1}")
     return number

@@ -9,6 +9,7 @@ import numpy as np
 from gmpy2 import mpq
 
 from splinecam_exact._files import PathLike
+from splinecam_exact._text import brief
 from splinecam_exact.arrays import Floats, exact
 from splinecam_exact.brackets import Found, search
 from splinecam_exact.deciding import Decider
@@ -137,8 +138,8 @@ class Samples:
         return plot(self, ax, path)
 
     def _number(self, i: int) -> int:
-        if not -len(self) <= i < len(self):
-            raise InputError(f"there is no point {i}, only 0 to {len(self) - 1}")
+        if isinstance(i, bool) or not isinstance(i, int | np.integer) or not -len(self) <= i < len(self):
+            raise InputError(f"there is no point {brief(i)}, only 0 to {len(self) - 1}")
         return int(i) % len(self)
 
     def __repr__(self) -> str:

@@ -78,6 +78,13 @@ HOSTILE = {
     "empty.npy": "shape (0, 2)",
     "short.npy": "bytes",
     "huge.npy": "claims shape (1000000000000, 2)",
+    "deep.npy": "claims the shape (1, 1, 1,",
+    "negative.npy": "claims the shape (-1, -2)",
+    "minus.npy": "claims the shape (-2, -1)",
+    "true.npy": "claims the shape (True, 2)",
+    "nothing.npy": "claims the shape (0, 1000000000000000000000000000000)",
+    "void.npy": "claims the shape (0, 1099511627776, 1099511627776)",
+    "hex.npy": "claims the shape",
     "none.npy": "cannot be read",
     "empty.csv": "holds no points",
     "wide.csv": "line 2: has 3 numbers; the network has 2 inputs",
@@ -86,6 +93,12 @@ HOSTILE = {
     "binary.csv": "UTF-8",
     "points.txt": "read from .npy and .csv",
 }
+
+
+def write_npy(name: str, shape: str, data: bytes = b"") -> None:
+    """A file whose header claims a shape, which numpy itself would not write."""
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode() + b"\n"
+    Path(name).write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -100,6 +113,13 @@ def test_hostile_files_are_refused_at_the_door(run: Runner, name: str) -> None:
     whole = Path("points.npy").read_bytes()
     Path("short.npy").write_bytes(whole[:-3])
     Path("huge.npy").write_bytes(whole.replace(b"(3, 2), }          ", b"(1000000000000, 2)}"[:19].ljust(19)))
+    write_npy("deep.npy", str((1,) * 70), bytes(8))
+    write_npy("negative.npy", "(-1, -2)", bytes(16))
+    write_npy("minus.npy", "(-2, -1)", bytes(16))
+    write_npy("true.npy", "(True, 2)", bytes(16))
+    write_npy("nothing.npy", f"(0, {10**30})")
+    write_npy("void.npy", f"(0, {2**40}, {2**40})")
+    write_npy("hex.npy", f"(0, 0x1{'0' * 4000})")  # more digits than Python writes
     Path("text.npy").write_text("1,2\n")
     Path("empty.csv").write_text("# nothing\n")
     Path("wide.csv").write_text("1,2\n1,2,3\n")
@@ -113,10 +133,19 @@ def test_hostile_files_are_refused_at_the_door(run: Runner, name: str) -> None:
     assert not Path("v.json").exists()
 
 
+def test_hostile_planes_are_refused_too(run: Runner) -> None:
+    write_npy("three.npy", "(-3, -2)", bytes(48))
+    found = run("partition", "net.json", "--through", "three.npy")
+    assert found.code == 3
+    assert "three.npy: claims the shape (-3, -2)" in found.err
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
         ((), "give a file of points"),
+        (("points.npy", "--classes", f"{'9' * 5000},1"), f"there is no output {'9' * 57}..., only 0 to 2"),
+        (("points.npy", "--classes", f"1,{'9' * 5000}"), f"there is no output {'9' * 57}..., only 0 to 2"),
         (("points.npy", "--classes", "0"), "--classes '0'"),
         (("points.npy", "--classes", "0,0"), "two different outputs"),
         (("points.npy", "--classes", "0,1", "--output", "0"), "not allowed with"),
@@ -140,3 +169,13 @@ def test_options_that_do_not_fit(run: Runner, words: tuple[str, ...], text: str)
 def test_a_time_limit_ends_undecided(run: Runner) -> None:
     found = run("samples", "net.json", "points.npy", "--output", "0", "--time-limit", "1e-9", "--json")
     assert (found.code, found.json["status"]) == (2, "undecided")
+
+
+def test_axes_of_any_number_are_refused(run: Runner) -> None:
+    found = run("partition", "net.json", "--square", "1", "--axes", f"{'9' * 5000},1")
+    assert found.code == 3
+    assert f"there is no coordinate {'9' * 57}..., only 0 to 1" in found.err
+
+
+def test_classes_with_a_space(run: Runner) -> None:
+    assert run("samples", "net.json", "points.npy", "--classes", "0, 1").code == 0

@@ -212,3 +212,11 @@ def test_bad_arguments() -> None:
     with pytest.raises(sx.Undecided, match="more than 1 pieces"):
         sx.line(net, [-1, 0], [1, 1], max_pieces=1)
     assert isinstance(question(net), Question)
+
+
+@pytest.mark.parametrize("point", [np.array(1.0), np.zeros((2, 2)), {1, 2}, {1: 2, 3: 4}, b"12", bytearray(2), "12", 3])
+def test_points_that_are_none(point: object) -> None:
+    net = sx.from_layers([([[1, 1], [1, -1]], [0, 0]), ([[1, 1]], [0])])
+    for call in (lambda x: sx.line(net, x, [5, 7]), lambda x: sx.project(net, x), lambda x: sx.refine(net, x)):
+        with pytest.raises(sx.InputError, match="a point is a list of 2 numbers, not a"):
+            call(point)

@@ -184,6 +184,14 @@ def test_files_that_are_no_json(saved: Path) -> None:
         sx.check_samples(saved, "net")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", [3, None, b"verdicts.json", True])
+def test_names_of_files_that_are_none(name: Any) -> None:
+    with pytest.raises(sx.InputError, match="a file's name is needed"):
+        sx.certify_samples(NET, POINTS).save(name)
+    with pytest.raises(sx.InputError, match="a file's name is needed"):
+        sx.check_samples(name, NET)
+
+
 def test_an_argmax_of_one_output_is_no_boundary(tmp_path: Path) -> None:
     net = sx.from_layers([([[1]], [0])])
     sx.certify_samples(net, [[1]]).save(tmp_path / "v.json")

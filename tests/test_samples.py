@@ -332,6 +332,8 @@ def test_the_table_and_the_picture(tmp_path: object) -> None:
         assert file.read(4) == b"\x89PNG"
     with pytest.raises(sx.InputError, match="must end in one of"):
         found.plot(path="distances.bmp")
+    with pytest.raises(sx.InputError, match="a file's name is needed, not a int"):
+        found.plot(path=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -368,6 +370,11 @@ def test_options_that_are_none() -> None:
         ({"classes": 1}, "two different outputs"),
         ({"output": 0, "classes": (0, 1)}, "not both"),
         ({"level": 1}, "has no level"),
+        ({"output": 10**5000}, r"there is no output 10{56}\.\.\., only 0 to 1"),
+        ({"classes": (0, 10**5000)}, r"there is no output 10{56}\.\.\., only 0 to 1"),
+        ({"classes": 10**5000}, "two different outputs, not 10"),
+        ({"classes": (np.array([0, 1]), np.array([0, 1]))}, "there is no output array"),
+        ({"classes": (0.0, 1)}, "there is no output 0.0"),
         ({"radius": 0}, "must be positive"),
         ({"radius": np.nan}, "not a finite"),
         ({"level": "x", "output": 0}, "canonical rational"),
@@ -378,6 +385,17 @@ def test_options_that_are_none() -> None:
         sx.certify_samples(3, [[1, 2]])  # type: ignore[arg-type]
     with pytest.raises(sx.InputError, match="there is no point 1"):
         sx.certify_samples(several, [[1, 2]]).value(1)
+
+
+@pytest.mark.parametrize(
+    "number", ["a", 0.5, None, True, slice(0, 1), -2, pytest.param(10**5000, id="huge"), np.array([0])]
+)
+def test_numbers_of_points_that_are_none(number: object) -> None:
+    found = sx.certify_samples(CORNER, [[0.5, 0.3]])
+    for method in (found.point, found.value, found.pattern, found.nearest, found.end, found.bracket):
+        with pytest.raises(sx.InputError, match="there is no point"):
+            method(number)  # type: ignore[arg-type]
+    assert found.point(np.int64(-1)) == found.point(0)  # type: ignore[arg-type]
 
 
 def interrupting(wanted: str) -> Progress:
