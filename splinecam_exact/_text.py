@@ -67,20 +67,6 @@ def whole(value: object) -> int | None:
     return index(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
 
 
-def brief(value: object) -> str:
-    """What a message calls a value: its beginning, also where it is too large for Python to print.
-
-    >>> brief(-3), brief("a"), brief(10**5000)
-    ('-3', "'a'", 'an int of 16610 bits')
-    """
-    if isinstance(value, int) and value.bit_length() > 200:
-        return f"an int of {value.bit_length()} bits"
-    try:
-        return f"{value!r:.60}"
-    except ValueError:  # Python prints no int of more than 4300 digits
-        return f"a {type(value).__name__} of huge numbers"
-
-
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 

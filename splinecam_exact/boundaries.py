@@ -10,6 +10,7 @@ import numpy as np
 from gmpy2 import isqrt, mpq
 from numpy.typing import NDArray
 
+from splinecam_exact._text import brief, whole
 from splinecam_exact.arrays import exact
 from splinecam_exact.boundary_argmax import trace_argmax
 from splinecam_exact.boundary_chains import Chain, chains, components, nesting
@@ -316,8 +317,10 @@ def boundary(
 
 
 def _pair(classes: Sequence[int], outputs: int) -> tuple[int, int]:
+    if isinstance(classes, np.ndarray) and classes.ndim == 1:
+        classes = list(classes)
     if isinstance(classes, str) or not isinstance(classes, Sequence) or len(classes) != 2:
-        raise InputError(f"classes must be two outputs, as in (0, 1), not {classes!r:.60}")
+        raise InputError(f"classes must be two outputs, as in (0, 1), not {brief(classes)}")
     i, j = (_known(k, outputs) for k in classes)
     if i == j:
         raise InputError(f"classes must be two different outputs, both are {i}")
@@ -325,9 +328,10 @@ def _pair(classes: Sequence[int], outputs: int) -> tuple[int, int]:
 
 
 def _known(output: object, outputs: int) -> int:
-    if type(output) is not int or not 0 <= output < outputs:
-        raise InputError(f"there is no output {output!r:.60}, only 0 to {outputs - 1}")
-    return output
+    number = whole(output)
+    if number is None or not 0 <= number < outputs:
+        raise InputError(f"there is no output {brief(output)}, only 0 to {outputs - 1}")
+    return number
 
 
 def _squared_length(p: ExactPoint, q: ExactPoint) -> mpq:

@@ -67,8 +67,9 @@ def _places(headed: Subdivision, used: Ints) -> Places:
     if headed.mode == "rational":
         return Places(len(used), lambda numbers: geometry.places(used[numbers]), None, 0.0)
     fast = headed.coordinates[used]
-    slack = geometry.slack + 2.0**-52 * float(abs(fast).max(initial=0.0)) if headed.certified else 0.0
-    return places_of(len(used), lambda numbers: geometry.places(used[numbers]), fast, slack)
+    if not headed.certified:
+        return Places(len(used), lambda numbers: geometry.places(used[numbers]), fast, 0.0)
+    return places_of(lambda numbers: geometry.places(used[numbers]), fast, np.zeros(len(used)), geometry.slack)
 
 
 def _answers(headed: Subdivision) -> Masks:
@@ -87,7 +88,7 @@ def _tied(part: Subdivision, headed: Subdivision, on_faces: Masks, progress: Pro
         return masks
     outputs = part.network.output_size
     maybe = (masks[:, np.newaxis] >> np.arange(outputs)) & 1 == 0
-    values = vertex_values(part.network, headed)
+    values = vertex_values(part.network, headed, compared=True)
     if values is not None:
         found, errors = values
         maybe &= ~(found + errors < (found - errors).max(axis=1, keepdims=True))

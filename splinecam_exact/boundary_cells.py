@@ -68,12 +68,13 @@ class Cells:
         return [pattern_of(self.program, row) for row in self.geometry.state_rows(rows)], which
 
 
-def vertex_values(net: Network, part: Subdivision) -> tuple[Floats, Floats] | None:
+def vertex_values(net: Network, part: Subdivision, compared: bool = False) -> tuple[Floats, Floats] | None:
     """The outputs at the vertices in float64, shape (V, outputs), and per output a bound of the error (proved, at the
-    exact vertices); None where only exact numbers are used: in mode "rational", and without torch.
+    exact vertices); None where only exact numbers are used: in mode "rational", and without torch. Where they are only
+    `compared` with each other, all are less the same number.
     """
     if part.mode == "rational" or not find_spec("torch"):
         return None
     from splinecam_exact.boundary_values import enclosed
 
-    return enclosed(net, part.domain, part.coordinates, part.geometry.slack)
+    return enclosed(net, part.domain, part.coordinates, part.geometry.slack, compared)

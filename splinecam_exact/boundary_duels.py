@@ -44,7 +44,7 @@ def trace_duels(part: Subdivision, progress: Progress | None) -> Trace | None:
 
     None where this does not do: without float64 values, and where there are ties at vertices, or of four outputs.
     """
-    known = vertex_values(part.network, part) if part.certified else None
+    known = vertex_values(part.network, part, compared=True) if part.certified else None
     if known is None:
         return None
     values, errors = known
@@ -239,8 +239,7 @@ class _Duels:
         p, q = self.part.coordinates[u], self.part.coordinates[w]
         near, blur = between(p, q, start, end, self.errors[i] + self.errors[j])
         fast = np.concatenate([near, rounded(triple)])
-        reach = self.part.geometry.slack + float(blur.max(initial=0.0))
-        slack = (reach + ROUNDING * float(abs(fast).max(initial=0.0))) * (1 + ROUNDING)
+        blur = np.concatenate([blur, np.zeros(len(triple))])
 
         def exact(numbers: Ints) -> list[Point]:
             some = numbers[numbers < len(half)]
@@ -248,7 +247,7 @@ class _Duels:
             zeros = iter(zeros_between(self.part.geometry, forms, u[some], w[some]))
             return [next(zeros) if k < len(half) else triple[k - len(half)] for k in numbers.tolist()]
 
-        return places_of(len(codes), exact, fast, slack)
+        return places_of(exact, fast, blur, self.part.geometry.slack)
 
 
 class _Share(NamedTuple):

@@ -11,6 +11,7 @@ import numpy as np
 from gmpy2 import isqrt, mpq, mpz
 from numpy.typing import NDArray
 
+from splinecam_exact._text import brief, whole
 from splinecam_exact.arrays import exact
 from splinecam_exact.boundaries import Boundary, boundary
 from splinecam_exact.half_edges import Ints
@@ -25,6 +26,9 @@ FRACTIONS = 1 << 20
 DOUBLINGS = 40
 """How often the step of the search for a bracket is doubled, from a rounding of the sample on."""
 
+MOST = 10_000_000
+"""More samples are not made at once."""
+
 BY = ("length", "component", "segment")
 DTYPES = ("float64", "float32")
 
@@ -33,8 +37,8 @@ class Bracket(NamedTuple):
     """Two float points of the input space between which f changes its sign, or the arg-max its class.
 
     f > 0 at `above` and f < 0 at `below`, exactly: evaluated in rationals. (Of an arg-max: the first of the two classes
-    is larger than all others at `above`, the second at `below`.) Both are at most the square root of `squared_distance`, a rational,
-    from the exact sample.
+    is larger than all others at `above`, the second at `below`.) Both are at most the square root of
+    `squared_distance`, a rational, from the exact sample.
     """
 
     above: NDArray[np.floating]
@@ -108,7 +112,7 @@ class BoundarySample:
         return None
 
     def _side(self, place: NDArray[np.floating]) -> int:
-        """The sign of f at a float point; of an arg-max, 1 or -1 where the first or the second class alone is largest."""
+        """The sign of f at a float point; of an arg-max, 1 or -1 where the first or second class alone is largest."""
         outputs = self.boundary.part.network.evaluate(place)
         i, j = self.classes
         if self.boundary.kind == "argmax":
@@ -130,7 +134,7 @@ def sample_boundary(
     seed: int | None = None,
     dtype: str = "float64",
 ) -> list[BoundarySample]:
-    """`n` random points of a boundary, each exactly on it, strictly inside one of its segments.
+    """`n` random points (10^7 at most) of a boundary, each exactly on it, strictly inside one of its segments.
 
     Give a `Boundary`, or a `Subdivision` for its `boundary` without further arguments. `by` says how segments are
     drawn: "length" in proportion to their lengths in slice coordinates (as float64 knows them), "component" first a
@@ -151,17 +155,16 @@ def sample_boundary(
     """
     for name, value, known in (("by", by, BY), ("dtype", dtype, DTYPES)):
         if not isinstance(value, str) or value not in known:
-            raise InputError(f"there is no {name} {value!r:.60}; choose one of {', '.join(known)}")
-    if type(n) is not int or n < 1:
-        raise InputError(f"the number of samples must be a positive int, not {n!r:.60}")
-    if seed is not None and (type(seed) is not int or seed < 0):
-        raise InputError(f"the seed must be an int that is not negative, not {seed!r:.60}")
+            raise InputError(f"there is no {name} {brief(value)}; choose one of {', '.join(known)}")
+    n = check_count(n)
+    if seed is not None and ((start := whole(seed)) is None or start < 0):
+        raise InputError(f"the seed must be an int that is not negative, not {brief(seed)}")
     found = part_or_boundary if isinstance(part_or_boundary, Boundary) else _of(part_or_boundary)
     if not found.certified:
         raise InputError("samples of a float64 result would prove nothing: use mode='certified'")
     if not len(found):
         raise InputError(f"there is nothing to sample: {_why_empty(found)}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole(seed))
     segments = _drawn(found, n, by, rng)
     fractions = rng.integers(1, FRACTIONS, n).tolist()
     ends = found.exact_points(found.ends[segments].ravel())
@@ -171,6 +174,14 @@ def sample_boundary(
         point = a + t * (c - a), b + t * (d - b)
         samples.append(BoundarySample(found, segment, point, found.part.domain.embed(point), dtype))
     return samples
+
+
+def check_count(n: object) -> int:
+    """The number of samples; InputError unless there can be so many."""
+    count = whole(n)
+    if count is None or not 0 < count <= MOST:
+        raise InputError(f"the number of samples must be a positive int, at most {MOST}, not {brief(n)}")
+    return count
 
 
 def _of(part: Subdivision) -> Boundary:

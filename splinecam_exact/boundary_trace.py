@@ -53,8 +53,21 @@ class Trace(NamedTuple):
     triple: Ints
 
 
-def places_of(total: int, exact: Callable[[Ints], list[Point]], fast: Floats, slack: float) -> Places:
-    """The points of a boundary, without float64 coordinates where these are not finite."""
+VISIBLE = 2.0**-20
+"""A point that may be off by more than this share of the boundary's size is computed exactly at once."""
+
+
+def places_of(exact: Callable[[Ints], list[Point]], fast: Floats, blur: Floats, slack: float) -> Places:
+    """The points of a boundary, each within its blur and the slack of its float64 coordinates.
+
+    Those that would be visibly wrong are rounded from the exact ones; without finite coordinates, none are kept.
+    """
+    total = len(fast)
+    if total and np.isfinite(fast).all():
+        with np.errstate(over="ignore"):
+            vague = np.flatnonzero(~(blur <= VISIBLE * float(np.ptp(fast, axis=0).max())))
+        fast[vague], blur[vague] = rounded(exact(vague)), 0.0
+    slack = (slack + float(blur.max(initial=0.0)) + 2.0**-48 * float(abs(fast).max(initial=0.0))) * (1 + 2.0**-20)
     if np.isfinite(fast).all() and np.isfinite(slack):
         return Places(total, exact, fast, slack)
     return Places(total, exact, None, 0.0)

@@ -17,11 +17,14 @@ AT_ONCE = 1 << 19
 """About so many values of a node are computed at a time: they stay in the cache."""
 
 
-def enclosed(net: Network, dom: Polygon | Slice, coordinates: Floats, slack: float) -> tuple[Floats, Floats]:
+def enclosed(
+    net: Network, dom: Polygon | Slice, coordinates: Floats, slack: float, compared: bool
+) -> tuple[Floats, Floats]:
     """The outputs at some places, shape (V, outputs), and for each output a bound of all its errors, shape (outputs,).
 
     Each of the float64 `coordinates` is within `slack` of the true place, or the float64 nearest to it. The bounds are
-    infinite where nothing is known.
+    infinite where nothing is known. Where outputs are only `compared` with each other, all are less the same number:
+    on a tiny domain, the largest at its centre, so that those that are nearly as large keep all their digits.
     """
     device = torch.device("cpu")
     steps = centred(compiled(net, dom, device), corners_of(dom.corners, device))
@@ -29,6 +32,8 @@ def enclosed(net: Network, dom: Polygon | Slice, coordinates: Floats, slack: flo
     last = {source: number for number, step in enumerate(steps, 1) for source in step.sources}
     rows = max(1, AT_ONCE // max(net.sizes))
     reference = steps[-1].reference
+    if reference is not None and compared:
+        reference = reference - reference.max()
     distance = slack + 4 * UNIT * float(abs(coordinates).max()) + TINY
     found = np.empty((len(coordinates), net.output_size))
     bound = np.zeros(net.output_size)
@@ -43,6 +48,8 @@ def enclosed(net: Network, dom: Polygon | Slice, coordinates: Floats, slack: flo
         field = values.fields[len(steps)]
         value = field.value if reference is None else field.value + reference
         error = (field.rows_error + field.rows_lipschitz * distance) * SAFE + 2 * UNIT * value.abs().amax(0) + TINY
+        if reference is not None:
+            error = error + 2 * UNIT * reference.abs()
         found[low : low + rows] = value.numpy()
         bound = np.maximum(bound, np.nan_to_num(error.numpy() * SAFE, nan=np.inf))
     return found, bound

@@ -131,12 +131,11 @@ class _Zeros:
         fast[~inside] = self.part.coordinates[codes[~inside]]
         u, w, _ = self._edges(codes[inside] - count)
         p, q = self.part.coordinates[u], self.part.coordinates[w]
-        fast[inside], blur = between(p, q, values[u], values[w], self.error)
+        blur = np.zeros(len(codes))
+        fast[inside], blur[inside] = between(p, q, values[u], values[w], self.error)
         if not self.part.certified:
             return Places(len(codes), lambda numbers: _denoted(fast[numbers]), fast, 0.0)
-        rounding = 2.0**-48 * float(abs(fast).max(initial=0.0))
-        slack = (self.part.geometry.slack + float(blur.max(initial=0.0)) + rounding) * (1 + 2.0**-20)
-        return places_of(len(codes), lambda numbers: self._exact(codes[numbers]), fast, slack)
+        return places_of(lambda numbers: self._exact(codes[numbers]), fast, blur, self.part.geometry.slack)
 
     def _edges(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """The two ends of some edges, and a face beside each."""

@@ -6,11 +6,11 @@ import argparse
 from math import isfinite
 from time import perf_counter
 
-from splinecam_exact._text import parse_number
+from splinecam_exact._text import brief, parse_number
 from splinecam_exact.boundaries import Boundary
 from splinecam_exact.boundaries import boundary as boundary_of
 from splinecam_exact.boundary_files import check_samples_format, write_samples
-from splinecam_exact.boundary_samples import BoundarySample, sample_boundary
+from splinecam_exact.boundary_samples import BoundarySample, check_count, sample_boundary
 from splinecam_exact.cli_commands import found_by, named, show_time, subject_of, wrote
 from splinecam_exact.cli_inputs import check_limits, check_outputs
 from splinecam_exact.cli_output import Output, Result
@@ -20,6 +20,9 @@ from splinecam_exact.limits import with_time_limit
 from splinecam_exact.network import Network
 from splinecam_exact.partitioning import partition
 from splinecam_exact.plotting import check_format, plot, require_matplotlib
+
+MAX_DIGITS = 18
+"""No network has so many outputs that their numbers need more."""
 
 
 def boundary(args: argparse.Namespace, output: Output) -> Result:
@@ -61,6 +64,8 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError("-o is for samples: say how many, with --samples")
     if args.samples is not None and args.mode == "float64":
         raise InputError("--samples are of exact results: choose another --mode than float64")
+    if args.samples is not None:
+        check_count(args.samples)
     if args.save is not None:
         check_samples_format(args.save)
     check_outputs(args, [args.save, args.plot])
@@ -75,7 +80,9 @@ def _wanted(args: argparse.Namespace, net: Network) -> Result:
     if args.classes is not None:
         words = args.classes.split(",")
         if len(words) != 2 or not all(word.strip().isascii() and word.strip().isdigit() for word in words):
-            raise InputError(f"--classes {args.classes!r}: write two outputs' numbers, as in 0,1")
+            raise InputError(f"--classes {brief(args.classes)}: write two outputs' numbers, as in 0,1")
+        if (longest := max(map(len, words))) > MAX_DIGITS:
+            raise InputError(f"--classes: there is no output whose number has {longest} digits")
         wanted["classes"] = tuple(map(int, words))
     elif args.output is not None:
         wanted["output"] = args.output

@@ -124,6 +124,22 @@ def test_float_segments_are_as_near_as_they_say(plain: PlainNetwork, data: st.Da
             assert (mpq(u) - x) ** 2 + (mpq(v) - y) ** 2 <= mpq(found.slack) ** 2
 
 
+@pytest.mark.parametrize("scale", [mpq(10) ** -k for k in (4, 15, 30)])
+@pytest.mark.parametrize("kind", ["argmax", "difference"])
+def test_float_segments_are_right_on_tiny_slices(kind: str, scale: mpq) -> None:
+    rng = np.random.default_rng(1)
+    net = sx.from_layers([(rng.normal(size=(b, a)), rng.normal(size=b)) for a, b in pairwise((20, 30, 30, 4))])
+    path = sx.line(net, rng.normal(size=20) * 3, rng.normal(size=20) * 3)
+    point = path.point(next(crossing.start for crossing in path.crossings if crossing.kind == "crosses"))
+    basis = [[scale * mpq(float(v)) for v in row] for row in rng.normal(size=(2, 20))]
+    outputs = net.evaluate(point)
+    i, j = sorted(range(4), key=lambda k: -outputs[k])[:2]
+    part = sx.partition(net, sx.Slice(list(point), basis, SQUARE), "certified")
+    found = sx.boundary(part, classes=(i, j) if kind == "difference" else None)
+    assert len(found)
+    assert abs(found.segments - found.coordinates[found.ends]).max() <= found.slack < 1e-5
+
+
 def test_modes_agree_on_a_generic_network() -> None:
     rng = np.random.default_rng(5)
     for outputs in (1, 3):
@@ -397,6 +413,12 @@ def test_signed_distance_has_a_hole_in_a_star() -> None:
         ({"output": 2}, "only 0 to 1"),
         ({"output": -1}, "only 0 to 1"),
         ({"output": True}, "only 0 to 1"),
+        ({"output": np.True_}, "only 0 to 1"),
+        ({"output": 1.0}, "only 0 to 1"),
+        ({"output": 10**5000}, "no output 1000.*, only 0 to 1"),
+        ({"output": [10**5000]}, "no output a list, only"),
+        ({"classes": (10**5000, 1)}, "no output 1000"),
+        ({"classes": (10**5000,)}, "two outputs"),
         ({"classes": (0, 0)}, "two different outputs"),
         ({"classes": (0, 2)}, "only 0 to 1"),
         ({"classes": (0,)}, "two outputs"),
@@ -412,6 +434,15 @@ def test_signed_distance_has_a_hole_in_a_star() -> None:
 def test_bad_arguments_are_refused(arguments: dict[str, object], words: str) -> None:
     with pytest.raises(sx.InputError, match=words):
         sx.boundary(sx.partition(COORDINATES, SQUARE, "rational"), **arguments)  # type: ignore[arg-type]
+
+
+def test_outputs_are_whole_numbers_of_any_kind() -> None:
+    part = sx.partition(COORDINATES, SQUARE, "rational")
+    assert sx.boundary(part, np.int64(1)).points == sx.boundary(part, 1).points
+    for classes in ((np.uint8(0), np.int32(1)), np.array([0, 1])):
+        found = sx.boundary(part, classes=classes)  # type: ignore[arg-type]
+        assert found.points == sx.boundary(part, classes=(0, 1)).points
+        assert type(found.output) is int
 
 
 def test_other_things_are_refused() -> None:

@@ -110,6 +110,13 @@ def test_a_seed_gives_the_same_samples(by: str) -> None:
     assert len({s.x for s in sx.sample_boundary(part, 10, by)}) == 10
 
 
+def test_numbers_of_samples_and_seeds_are_whole_numbers_of_any_kind() -> None:
+    part = sx.partition(DIAMOND, SQUARE, "rational")
+    found, same = sx.sample_boundary(part, np.int64(3), seed=np.uint32(7)), sx.sample_boundary(part, 3, seed=7)
+    assert [s.x for s in found] == [s.x for s in same]
+    assert len(sx.sample_boundary(part, 1, seed=10**5000)) == 1
+
+
 def test_lengths_components_and_segments_share_the_samples_as_they_say() -> None:
     net = sx.from_layers([([[1, 0], [0, 1]], [0, 0], "abs"), ([[1, 1]], ["-1/2"], "abs"), ([[1]], ["-2/5"])])
     found = sx.boundary(sx.partition(net, SQUARE))  # |x| + |y| = 1/10 and 9/10
@@ -206,6 +213,10 @@ def test_float64_results_are_refused() -> None:
         ({"n": -1}, "positive int"),
         ({"n": 1.5}, "positive int"),
         ({"n": True}, "positive int"),
+        ({"n": 10**7 + 1}, "at most 10000000"),
+        ({"n": 10**5000}, "at most"),
+        ({"n": 1, "seed": True}, "seed"),
+        ({"n": 1, "seed": -(10**5000)}, "seed"),
         ({"n": 1, "by": "area"}, "length, component, segment"),
         ({"n": 1, "dtype": "float16"}, "float64, float32"),
         ({"n": 1, "seed": -1}, "seed"),
@@ -314,6 +325,8 @@ def test_command_knows_kinds_and_modes(mode: str, tmp_path: Path, capfd: pytest.
         (["--level", "nan"], "--level"),
         (["--classes", "0"], "0,1"),
         (["--classes", "0,1"], "only 0 to 0"),
+        (["--classes", "9" * 5000 + ",1"], "has 5000 digits"),
+        (["--samples", "10000001"], "at most 10000000"),
         (["--output", "1"], "only 0 to 0"),
         (["--argmax"], "argmax"),
         (["--argmax", "--output", "0"], "not allowed"),
