@@ -7,14 +7,17 @@ largest that are so at both ends.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from splinecam_exact.boundary_cells import Cells, vertex_values
 from splinecam_exact.boundary_trace import Places, Trace, places_of, some_polygons
-from splinecam_exact.geometry import CHUNK, States, chunks
+from splinecam_exact.geometry import CHUNK, Geometry, States, chunks
 from splinecam_exact.half_edges import OUTER, Ints
 from splinecam_exact.kernel.program import Progress
+from splinecam_exact.kernel.rational import Point
 from splinecam_exact.partitioning import partition
 from splinecam_exact.subdivision import Subdivision
 
@@ -64,12 +67,17 @@ def trace_argmax(part: Subdivision, progress: Progress | None, max_cells: int | 
 
 def _places(headed: Subdivision, used: Ints) -> Places:
     geometry = headed.geometry
+    exact = partial(_vertices, geometry, used)
     if headed.mode == "rational":
-        return Places(len(used), lambda numbers: geometry.places(used[numbers]), None, 0.0)
+        return Places(len(used), exact, None, 0.0)
     fast = headed.coordinates[used]
     if not headed.certified:
-        return Places(len(used), lambda numbers: geometry.places(used[numbers]), fast, 0.0)
-    return places_of(lambda numbers: geometry.places(used[numbers]), fast, np.zeros(len(used)), geometry.slack)
+        return Places(len(used), exact, fast, 0.0)
+    return places_of(exact, fast, np.zeros(len(used)), geometry.slack)
+
+
+def _vertices(geometry: Geometry, used: Ints, numbers: Ints) -> list[Point]:
+    return geometry.places(used[numbers])
 
 
 def _answers(headed: Subdivision) -> Masks:

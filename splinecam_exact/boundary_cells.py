@@ -29,6 +29,10 @@ class Cells:
     def __init__(self, net: Network, dom: Polygon | Slice, geometry: Geometry, progress: Progress | None) -> None:
         self.net, self.dom, self.geometry, self.progress = net, dom, geometry, progress
 
+    def __getstate__(self) -> dict[str, object]:
+        state = {name: value for name, value in self.__dict__.items() if name not in ("program", "decider")}
+        return {**state, "progress": None}
+
     @cached_property
     def program(self) -> Program:
         """The network on the domain in integers."""

@@ -10,6 +10,7 @@ rationals.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -241,13 +242,14 @@ class _Duels:
         fast = np.concatenate([near, rounded(triple)])
         blur = np.concatenate([blur, np.zeros(len(triple))])
 
-        def exact(numbers: Ints) -> list[Point]:
-            some = numbers[numbers < len(half)]
-            forms = self.cells.forms(self._cuts(i[some], j[some]), self.part.half_edges.face[half[some]])
-            zeros = iter(zeros_between(self.part.geometry, forms, u[some], w[some]))
-            return [next(zeros) if k < len(half) else triple[k - len(half)] for k in numbers.tolist()]
+        return places_of(partial(self._exact, half, i, j, triple), fast, blur, self.part.geometry.slack)
 
-        return places_of(exact, fast, blur, self.part.geometry.slack)
+    def _exact(self, half: Ints, i: Ints, j: Ints, triple: list[Point], numbers: Ints) -> list[Point]:
+        """Some points: those between outputs i and j on half-edges, then the triple ones."""
+        some = numbers[numbers < len(half)]
+        forms = self.cells.forms(self._cuts(i[some], j[some]), self.part.half_edges.face[half[some]])
+        zeros = iter(zeros_between(self.part.geometry, forms, self.start[half[some]], self.end[half[some]]))
+        return [next(zeros) if k < len(half) else triple[k - len(half)] for k in numbers.tolist()]
 
 
 class _Share(NamedTuple):

@@ -8,6 +8,7 @@ corners is all zero. No sign but these is ever needed.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -125,7 +126,7 @@ class _Zeros:
         count = self.part.geometry.vertex_count
         inside = codes >= count
         if self.values is None:
-            return Places(len(codes), lambda numbers: self._exact(codes[numbers]), None, 0.0)
+            return Places(len(codes), partial(self._exact, codes), None, 0.0)
         values = self.values
         fast = np.empty((len(codes), 2))
         fast[~inside] = self.part.coordinates[codes[~inside]]
@@ -134,16 +135,16 @@ class _Zeros:
         blur = np.zeros(len(codes))
         fast[inside], blur[inside] = between(p, q, values[u], values[w], self.error)
         if not self.part.certified:
-            return Places(len(codes), lambda numbers: _denoted(fast[numbers]), fast, 0.0)
-        return places_of(lambda numbers: self._exact(codes[numbers]), fast, blur, self.part.geometry.slack)
+            return Places(len(codes), partial(_denoted, fast), fast, 0.0)
+        return places_of(partial(self._exact, codes), fast, blur, self.part.geometry.slack)
 
     def _edges(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """The two ends of some edges, and a face beside each."""
         dcel, half = self.part.half_edges, self.part.edge_half_edges[edges]
         return dcel.origin[half], dcel.origin[dcel.twin[half]], dcel.face[half]
 
-    def _exact(self, codes: Ints) -> list[Point]:
-        geometry = self.part.geometry
+    def _exact(self, all_codes: Ints, numbers: Ints) -> list[Point]:
+        geometry, codes = self.part.geometry, all_codes[numbers]
         inside = codes >= geometry.vertex_count
         u, w, faces = self._edges(codes[inside] - geometry.vertex_count)
         forms = self.cells.forms(np.full(len(u), self.cells.last_cut), faces)
@@ -151,6 +152,6 @@ class _Zeros:
         return [next(zeros) if i else next(vertices) for i in inside.tolist()]
 
 
-def _denoted(places: Floats) -> list[Point]:
-    """The points that float64 coordinates denote."""
-    return [homogeneous(exact(x), exact(y)) for x, y in places.tolist()]
+def _denoted(places: Floats, numbers: Ints) -> list[Point]:
+    """The points that some float64 coordinates denote."""
+    return [homogeneous(exact(x), exact(y)) for x, y in places[numbers].tolist()]
