@@ -10,11 +10,13 @@ import numpy as np
 from gmpy2 import isqrt, mpq
 from numpy.typing import NDArray
 
+from splinecam_exact._files import PathLike
 from splinecam_exact._text import brief, whole
 from splinecam_exact.arrays import exact
 from splinecam_exact.boundary_argmax import trace_argmax
 from splinecam_exact.boundary_chains import Chain, chains, components, nesting
 from splinecam_exact.boundary_duels import trace_duels
+from splinecam_exact.boundary_files import write_boundary
 from splinecam_exact.boundary_trace import Floats, Trace
 from splinecam_exact.boundary_zeros import Function, trace_zeros
 from splinecam_exact.half_edges import Ints
@@ -80,7 +82,7 @@ class FilledArea:
 class Boundary:
     """The set of points of a domain at which a function f is zero: what `boundary` returns.
 
-    `kind` is "level" (f is output `output` less `level`), "difference" (output i less output j less `level`) or
+    `kind` is "level" (f is output `output` less `level`), "difference" (`output` less output `other` less `level`) or
     "argmax" (two or more outputs are larger than all others). The set consists of segments, which lie in faces of
     `part` or along edges; of filled areas, where it is two-dimensional (the segments around them are listed too, those
     between two of them are not); and of isolated points, where f only touches zero.
@@ -95,6 +97,7 @@ class Boundary:
     output: int
     level: mpq
     trace: Trace
+    other: int = -1
 
     @property
     def certified(self) -> bool:
@@ -260,6 +263,16 @@ class Boundary:
             "isolated points": len(self.trace.isolated),
         }
 
+    def save(self, path: PathLike) -> None:
+        """Write all of it to a .json file, whole or not at all, the same bytes each time.
+
+        `points` are pairs of exact numbers "p/q", in slice coordinates; all else names points by their numbers there:
+        the `ends` of `segments` (with `faces`, `classes` and `changes`), the `points` of `chains` (a closed one's last
+        is its first), the `polygon`s of `filled` areas, `triple_points` and `isolated_points`. `network` and `domain`
+        are digests. Raises InputError for a float64 result, other names than .json, and where it cannot write.
+        """
+        write_boundary(self, path)
+
     def __repr__(self) -> str:
         mark = "" if self.certified else ", float64, uncertified"
         return f"<Boundary ({self.kind}): {len(self)} segments, {self.components} components{mark}>"
@@ -305,7 +318,7 @@ def boundary(
         raise InputError("choose one of output and classes: the level of an output, or the difference of two")
     if classes is not None:
         i, j = _pair(classes, outputs)
-        return Boundary(part, "difference", i, value, trace_zeros(part, Function(i, j, value), progress))
+        return Boundary(part, "difference", i, value, trace_zeros(part, Function(i, j, value), progress), j)
     if output is not None or outputs == 1:
         output = _known(0 if output is None else output, outputs)
         return Boundary(part, "level", output, value, trace_zeros(part, Function(output, -1, value), progress))

@@ -1,22 +1,78 @@
-"""Samples of a boundary as files: .npz and .csv for use, .json with every exact number."""
+"""Boundaries as .json files; samples of them as .npz and .csv for use, as .json with every exact number."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO, StringIO
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from splinecam_exact._files import PathLike, atomic_write, shown
-from splinecam_exact.boundary_samples import BoundarySample
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.rational import format_rational
 
+if TYPE_CHECKING:
+    from splinecam_exact.boundaries import Boundary
+    from splinecam_exact.boundary_samples import BoundarySample
+
+FORMAT = "splinecam-exact boundary 1"
 FORMATS = (".npz", ".csv", ".json")
+
+
+def check_boundary_format(path: PathLike) -> None:
+    """Raise InputError unless the suffix is that of a file of a boundary."""
+    if Path(path).suffix.lower() != ".json":
+        raise InputError(f"{shown(path)}: the name of a boundary's file must end in .json")
+
+
+def write_boundary(found: Boundary, path: PathLike) -> None:
+    """Write a boundary to a .json file, whole or not at all: see `Boundary.save`."""
+    check_boundary_format(path)
+    if not found.certified:
+        raise InputError("a float64 result is not exact, and is not saved: use mode='certified'")
+    lines = [line.encode() for line in _boundary_lines(found)]
+    with atomic_write(path) as file:
+        file.writelines(lines)
+
+
+def _boundary_lines(found: Boundary) -> Iterator[str]:
+    net, trace = found.part.network, found.trace
+    head = {
+        "format": FORMAT,
+        "network": net.digest,
+        "conventions": list(net.conventions),
+        "domain": found.part.domain.digest,
+        "kind": found.kind,
+        "output": found.output if found.kind == "level" else None,
+        "classes": [found.output, found.other] if found.kind == "difference" else None,
+        "level": format_rational(found.level),
+        "summary": found.summary(),
+        "length_bounds": [format_rational(q) for q in found.length_bounds],
+        "nesting": found.nesting,
+        "triple_points": trace.triple.tolist(),
+        "isolated_points": trace.isolated.tolist(),
+    }
+    segments = zip(*(a.tolist() for a in (found.ends, found.faces, found.classes, found.changes)), strict=True)
+    areas = trace.filled
+    polygons = [areas.corners[s:t].tolist() for s, t in pairwise(areas.starts.tolist())]
+    filled = zip(trace.filled_faces.tolist(), trace.filled_classes.tolist(), polygons, strict=True)
+    rows: dict[str, Iterable[object]] = {
+        "points": ([format_rational(q) for q in point] for point in found.points),
+        "segments": (dict(zip(("ends", "faces", "classes", "changes"), row, strict=True)) for row in segments),
+        "chains": ({"closed": c.closed, "points": c.points, "segments": c.segments} for c in found.chains),
+        "filled": (dict(zip(("face", "classes", "polygon"), row, strict=True)) for row in filled),
+    }
+    yield "{"
+    for key, value in head.items():
+        yield f"{json.dumps(key)}: {json.dumps(value)},\n"
+    for key, entries in rows.items():
+        texts = ",\n".join(map(json.dumps, entries))
+        yield f"{json.dumps(key)}: [\n{texts}\n]" + ("}\n" if key == "filled" else ",\n")
 
 
 def check_samples_format(path: PathLike) -> None:

@@ -9,7 +9,7 @@ from time import perf_counter
 from splinecam_exact._text import brief, parse_number
 from splinecam_exact.boundaries import Boundary
 from splinecam_exact.boundaries import boundary as boundary_of
-from splinecam_exact.boundary_files import check_samples_format, write_samples
+from splinecam_exact.boundary_files import check_boundary_format, check_samples_format, write_samples
 from splinecam_exact.boundary_samples import BoundarySample, check_count, sample_boundary
 from splinecam_exact.cli_commands import found_by, named, show_time, subject_of, wrote
 from splinecam_exact.cli_inputs import check_limits, check_outputs
@@ -38,7 +38,9 @@ def boundary(args: argparse.Namespace, output: Output) -> Result:
         part = partition(net, dom, progress=watch, max_cells=args.max_cells, **how)
         found = boundary_of(part, **wanted, progress=watch, max_cells=args.max_cells)
         if args.samples is not None:
-            samples = sample_boundary(found, args.samples, args.by, seed=args.seed, dtype=args.dtype)
+            samples = sample_boundary(
+                found, args.samples, args.by or "length", seed=args.seed, dtype=args.dtype or "float64"
+            )
     result = {
         "status": "done",
         **found_by(part, output),
@@ -49,9 +51,12 @@ def boundary(args: argparse.Namespace, output: Output) -> Result:
     }
     if samples:
         result["samples"] = _sampled(samples, output)
-    if args.save is not None:
+    if args.save is not None and samples:
         write_samples(samples, args.save)
         result["saved"] = wrote(output, "samples", args.save)
+    elif args.save is not None:
+        found.save(args.save)
+        result["saved"] = wrote(output, "boundary", args.save)
     if args.plot is not None:
         plot(part, boundary=found.segments, points=[sample.point for sample in samples], path=args.plot)
         result["picture"] = wrote(output, "picture", args.plot)
@@ -60,14 +65,17 @@ def boundary(args: argparse.Namespace, output: Output) -> Result:
 
 def _check(args: argparse.Namespace) -> None:
     check_limits(args)
-    if args.save is not None and args.samples is None:
-        raise InputError("-o is for samples: say how many, with --samples")
-    if args.samples is not None and args.mode == "float64":
-        raise InputError("--samples are of exact results: choose another --mode than float64")
-    if args.samples is not None:
+    if args.samples is None:
+        for name in ("by", "seed", "dtype"):
+            if getattr(args, name) is not None:
+                raise InputError(f"--{name} is for samples: say how many, with --samples")
+    else:
         check_count(args.samples)
+    for name in ("samples", "save"):
+        if getattr(args, name) is not None and args.mode == "float64":
+            raise InputError(f"--{name} is for exact results: choose another --mode than float64")
     if args.save is not None:
-        check_samples_format(args.save)
+        (check_boundary_format if args.samples is None else check_samples_format)(args.save)
     check_outputs(args, [args.save, args.plot])
     if args.plot is not None:
         require_matplotlib()

@@ -115,10 +115,20 @@ def boundary_options(command: Parser) -> None:
     which.add_argument("--argmax", action="store_true", help="where two or more outputs are larger than all others")
     group.add_argument("--level", metavar="V", default="0", help="an exact number: 0.1 is one tenth (default 0)")
     group.add_argument("--samples", metavar="N", type=int, help="also N random points on it")
-    group.add_argument("--by", choices=("length", "component", "segment"), default="length", help="default: length")
-    group.add_argument("--seed", metavar="S", type=int, help="of the random choice (default: a new one)")
-    group.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="of the floats beside them")
-    group.add_argument("-o", "--save", metavar="FILE", help="save the samples: .npz, .csv or .json")
+    group.add_argument(
+        "--by",
+        choices=("length", "component", "segment"),
+        help="how samples are spread: by length (default), each component alike, or each segment alike",
+    )
+    group.add_argument("--seed", metavar="S", type=int, help="of the random choice of samples (default: a new one)")
+    group.add_argument(
+        "--dtype",
+        choices=("float64", "float32"),
+        help="of the nearest float point, and of the two around it, that come with each sample (default: float64)",
+    )
+    group.add_argument(
+        "-o", "--save", metavar="FILE", help="save the boundary: .json; with --samples, these: .npz, .csv or .json"
+    )
     group.add_argument("--plot", metavar="FILE", help="save a picture: .png, .svg or .pdf")
 
 

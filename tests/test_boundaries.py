@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
+import pickle
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -22,6 +26,7 @@ from splinecam_exact.boundary_chains import chains, components
 from splinecam_exact.boundary_duels import trace_duels
 from splinecam_exact.demo import subjects
 from splinecam_exact.geometry import Polygons
+from splinecam_exact.kernel.rational import parse_rational
 from splinecam_exact.nodes import Affine
 from splinecam_exact.subdivision import MODES
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
@@ -450,6 +455,59 @@ def test_other_things_are_refused() -> None:
         sx.boundary(COORDINATES)  # type: ignore[arg-type]
     with pytest.raises(sx.Undecided):
         sx.boundary(sx.partition(COORDINATES, SQUARE, "rational"), max_cells=1)
+
+
+@given(networks, st.sampled_from(["level", "difference", "argmax"]), st.data())
+def test_file_says_all(plain: PlainNetwork, kind: str, data: st.DataObject) -> None:
+    part = sx.partition(extended(plain.network()), plain.domain())
+    wanted = {"level": {"output": 0, "level": levels(part, data)}, "difference": {"classes": (1, 0)}, "argmax": {}}
+    found = sx.boundary(part, **wanted[kind])  # type: ignore[arg-type]
+    with TemporaryDirectory() as folder:
+        found.save(f"{folder}/boundary.json")
+        content = json.loads(Path(f"{folder}/boundary.json").read_text())
+    points = [(parse_rational(x), parse_rational(y)) for x, y in content["points"]]
+    assert points == found.points
+    assert (content["kind"], parse_rational(content["level"])) == (kind, found.level)
+    assert (content["output"], content["classes"]) == (
+        0 if kind == "level" else None,
+        [1, 0] if kind == "difference" else None,
+    )
+    for segment, row in zip(found.exact, content["segments"], strict=True):
+        assert segment.ends == tuple(points[p] for p in row["ends"])
+        assert [list(segment.faces), list(segment.classes), segment.changes] == [
+            row[key] for key in ("faces", "classes", "changes")
+        ]
+    for chain, row in zip(found.chains, content["chains"], strict=True):
+        assert (row["closed"], row["points"], row["segments"]) == (chain.closed, list(chain[0]), list(chain[1]))
+    for area, row in zip(found.filled, content["filled"], strict=True):
+        assert area.polygon == tuple(points[p] for p in row["polygon"])
+        assert (area.face, list(area.classes)) == (row["face"], row["classes"])
+    assert [points[p] for p in content["triple_points"]] == found.triple_points
+    assert [points[p] for p in content["isolated_points"]] == found.isolated_points
+    assert content["summary"] == found.summary()
+    assert tuple(map(parse_rational, content["length_bounds"])) == found.length_bounds
+    assert (content["network"], content["domain"]) == (part.network.digest, part.domain.digest)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wanted", [{"output": 0}, {"classes": (0, 1)}, {}])
+def test_boundaries_can_be_pickled(mode: str, wanted: dict[str, object]) -> None:
+    for bias in (0, "1/3"):
+        net = sx.from_layers([([[1, 2], [3, 1]], [0, "1/7"]), ([[1, 0], [0, 1], [1, -1]], [0, 0, bias])])
+        part = sx.partition(net, SQUARE, mode, progress=lambda *_: None)
+        found = sx.boundary(part, **wanted, progress=lambda *_: None)  # type: ignore[arg-type]
+        again = pickle.loads(pickle.dumps(found))
+        assert again.points == found.points
+        assert again.summary() == found.summary()
+        assert (again.segments == found.segments).all()
+        assert [s.affine for s in again.exact] == [s.affine for s in found.exact]
+
+
+def test_no_float64_result_is_saved(tmp_path: Path) -> None:
+    found = sx.boundary(sx.partition(COORDINATES, SQUARE, "float64"), 0)
+    with pytest.raises(sx.InputError, match="certified"):
+        found.save(tmp_path / "boundary.json")
+    assert not list(tmp_path.iterdir())
 
 
 def test_name_is_the_function_whatever_was_imported_first() -> None:

@@ -286,6 +286,19 @@ def test_command_saves_samples(model: str, suffix: str, tmp_path: Path, capfd: p
     assert all(DIAMOND.evaluate(row)[0] > 0 for row in above)
 
 
+def test_command_saves_the_boundary(model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run, path = runner(capfd), tmp_path / "boundary.json"
+    found = run("boundary", model, "--square", "2", "--level", "1/2", "-o", str(path), "--json").json
+    assert found["saved"] == str(path)
+    content = path.read_bytes()
+    expected = sx.boundary(sx.partition(DIAMOND, sx.square(2)), level="1/2")
+    expected.save(path)
+    assert path.read_bytes() == content
+    assert len(json.loads(content)["segments"]) == len(expected) == found["segments"]
+    with pytest.raises(sx.InputError, match="end in"):
+        expected.save(tmp_path / "boundary.npz")
+
+
 def test_command_writes_touching_samples(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     DISTANCE_TO_LINE.save(tmp_path / "net.json")
     for suffix in ("npz", "csv", "json"):
@@ -318,7 +331,11 @@ def test_command_knows_kinds_and_modes(mode: str, tmp_path: Path, capfd: pytest.
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-o", "samples.csv"], "--samples"),
+        (["-o", "boundary.csv"], "must end in .json"),
+        (["-o", "boundary.json", "--mode", "float64"], "--mode"),
+        (["--seed", "0"], "--samples"),
+        (["--by", "length"], "--samples"),
+        (["--dtype", "float64"], "--samples"),
         (["--samples", "0"], "positive"),
         (["--samples", "2", "-o", "samples.txt"], ".npz, .csv, .json"),
         (["--samples", "2", "--mode", "float64"], "--mode"),
