@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from gmpy2 import mpq
 
-from splinecam_exact.arrays import Floats
+from splinecam_exact.arrays import Floats, exact
 from splinecam_exact.deciding import Bools, Decider, lengths
 from splinecam_exact.local_maps import Projection, projection
 from splinecam_exact.questions import TIE
 from splinecam_exact.rounding import nearest
-from splinecam_exact.sample_points import Points, exact_row
+from splinecam_exact.sample_points import Points
 from splinecam_exact.weights import Ints
 
 _NEAR, _FAR = (1 + 2.0**-10, 2.0), (5.0, 25.0)
@@ -26,6 +26,10 @@ _WALK = 8
 """So many times the gradient is taken anew where one has led to."""
 _RIVALS = 4
 """So many classes that are next to the one on top are considered."""
+_ASIDE = 2.0**-30
+"""So far, relative to the sizes of numbers, to either side of a point its gradient should be the same."""
+_TRIES = 1000
+"""Of the points where it is not, so many are tried in exact arithmetic."""
 _ROUNDINGS = 2.0**-50
 """More than rounding a point moves it by, relative to its size."""
 
@@ -72,7 +76,7 @@ class _Search:
 
     def __init__(self, decider: Decider, points: Points, radius: mpq | None) -> None:
         self.decider, self.points, self.radius = decider, points, radius
-        self.limit = np.inf if radius is None else _rounded_down(radius)
+        self.limit, self.limit_up = (np.inf, np.inf) if radius is None else _around(radius)
         x = points.floats
         answers, values, outputs, errors = decider.answers(x, points.row if points.rounded else None)
         self.aim = _aim(decider, x, answers, values, outputs, errors)
@@ -127,25 +131,50 @@ class _Search:
 
     def touch(self) -> None:
         """Where the answer does not change, the boundary may be touched: at the nearest point of the own cell."""
-        decider, x, aim = self.decider, self.points.floats, self.aim
-        some = np.flatnonzero(self.open() & (aim.distance <= self.limit * (1 + 2.0**-16) + aim.blur))
-        near = x[some] + aim.distance[some, np.newaxis] * aim.direction[some]
-        fine = np.isfinite(near).all(1)
-        some, near = some[fine], near[fine]
-        if not len(some):
-            return
-        (_, after, _), errors = self._values(near)
-        (_, before, _), _ = self._values(x[some])
-        some = some[abs(after) <= 2.0**-16 * abs(before) + 8 * errors]
+        decider = self.decider
+        landing, kinked = self._landing(), self._kinked()
+        some = np.concatenate([landing, kinked[~np.isin(kinked, landing)][:_TRIES]])
         for done, i in enumerate(some.tolist()):
             decider.tick(done, len(some))
             decider.exact += 1
             place = projection(decider.net, self.points.row(i), decider.asked)
             if place is None or not place.in_cell or (self.radius is not None and place.squared > self.radius**2):
                 continue
-            bound = _root_up(place.squared)
+            bound = min(_root_up(place.squared), self.limit_up)
             if bound < np.inf:
                 self.found.touching[i], self.found.bound[i] = place, bound
+
+    def _landing(self) -> Ints:
+        """Points that the gradient leads to a place within the limit where, in floats, the boundary is."""
+        x, aim = self.points.floats, self.aim
+        some = np.flatnonzero(self.open() & (aim.distance <= self.limit * (1 + 2.0**-16) + aim.blur))
+        near = x[some] + aim.distance[some, np.newaxis] * aim.direction[some]
+        fine = np.isfinite(near).all(1)
+        some, near = some[fine], near[fine]
+        if not len(some):
+            return some
+        (_, after, _), errors = self._values(near)
+        (_, before, _), _ = self._values(x[some])
+        return some[abs(after) <= 2.0**-16 * abs(before) + 8 * errors]
+
+    def _kinked(self) -> Ints:
+        """Points, those that seem nearest first, where the gradient changes: it is that of one cell of several."""
+        x, aim = self.points.floats, self.aim
+        open_, distance = self.open(), aim.distance
+        some = np.flatnonzero(open_ & ((distance <= 2 * self.limit) | ~np.isfinite(distance)))
+        if not len(some):
+            return some
+        sizes = lengths(x[some]) + np.where(np.isfinite(distance[some]), distance[some], 0.0)
+        aside = _ASIDE * np.maximum(sizes, 2.0**-400)[:, np.newaxis] * _unit(x.shape[1])
+        kinked = np.zeros(len(some), bool)
+        for place in (x[some] - aside, x[some] + aside):
+            outputs, errors = self.decider.evaluator.values(place, False)
+            answers, values, _ = self.decider.asked.guess(outputs, errors)
+            there = _aim(self.decider, place, answers, values, outputs, errors)
+            same = np.isclose(there.direction, aim.direction[some], rtol=0, atol=2.0**-20, equal_nan=True).all(1)
+            kinked |= ~same
+        some = some[kinked]
+        return some[np.argsort(distance[some], kind="stable")]
 
     def _values(self, points: Floats) -> tuple[tuple[Ints, Floats, Bools], Floats]:
         outputs, errors = self.decider.evaluator.values(points, False)
@@ -183,9 +212,17 @@ def _root_up(squared: mpq) -> float:
     return root * (1 + 2.0**-50) if root > 2.0**-400 else 2.0**-400
 
 
-def _rounded_down(radius: mpq) -> float:
-    """The largest float64 that is not above a number."""
+def _around(radius: mpq) -> tuple[float, float]:
+    """The largest float64 that is not above a positive number, and the least that is not below."""
     found = nearest(radius.numerator, radius.denominator)
     if found == np.inf:
-        return float(np.finfo(np.float64).max)
-    return found if exact_row(np.array([found]))[0] <= radius else float(np.nextafter(found, 0.0))
+        return float(np.finfo(np.float64).max), found
+    value = exact(found)
+    low = found if value <= radius else float(np.nextafter(found, 0.0))
+    return low, low if value == radius else float(np.nextafter(low, np.inf))
+
+
+def _unit(inputs: int) -> Floats:
+    """A direction in which breakpoints hardly lie; the same each time."""
+    found: Floats = np.random.default_rng(0).normal(size=inputs)
+    return found / max(float(lengths(found[np.newaxis])[0]), 2.0**-400)

@@ -8,6 +8,7 @@ import numpy as np
 
 from splinecam_exact._files import PathLike
 from splinecam_exact.plotting import INK, RED, check_format, require_matplotlib, save_figure
+from splinecam_exact.rounding import nearest
 from splinecam_exact.samples import ON, UNPROVED, WITHIN, Samples
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def plot(samples: Samples, ax: Axes | None = None, path: PathLike | None = None)
         label = f"{name} ({len(distances)})"
         ax.step(some, first + np.arange(1, len(some) + 1), style, color=colour, where="post", label=label)
     ax.axhline(counts[ON], color="#70747e", linewidth=0.8, label=f"exactly on ({counts[ON]})")
-    if samples.radius is not None:
-        ax.axvline(float(samples.radius), color="#70747e", linestyle=":", label=f"radius {float(samples.radius):.3g}")
+    radius = 0.0 if samples.radius is None else nearest(samples.radius.numerator, samples.radius.denominator)
+    if 0 < radius < np.inf:
+        ax.axvline(radius, color="#70747e", linestyle=":", label=f"radius {radius:.3g}")
     ax.set_xscale("log")
     ax.set_ylim(0, len(samples) * 1.05)
     ax.set_xlabel("distance to the boundary (2-norm)")

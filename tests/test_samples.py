@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import splinecam_exact as sx
-from splinecam_exact import deciding
+from splinecam_exact import brackets, deciding
 from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.models import path
@@ -205,6 +205,37 @@ def test_a_radius_that_is_just_reached() -> None:
     assert sx.certify_samples(net, [[0.25]], radius=np.nextafter(0.25, 0)).status.tolist() == ["unproved"]
 
 
+def test_a_bound_is_at_most_the_radius_rounded_up() -> None:
+    net = sx.from_layers([([[1]], [0], "abs"), ([[1]], [0])])
+    x, radius = mpq(1, 11 * 10**200), mpq(1, 11 * 10**150)
+    found = sx.certify_samples(net, [[x], [radius]], radius=radius)
+    assert found.status.tolist() == ["within", "within"]
+    for bound, distance in zip(found.bound.tolist(), (x, radius), strict=True):
+        assert distance <= exact(bound)
+        assert np.nextafter(bound, 0) < radius
+    assert sx.certify_samples(net, [[mpq(12, 11 * 10**150)]], radius=radius).status.tolist() == ["unproved"]
+
+
+def test_points_at_breakpoints_whose_nearest_point_is_in_another_piece_than_in_floats() -> None:
+    """|x| is on the piece below at 0, in exact arithmetic; in floats its gradient is 0."""
+    hidden = [[1, 2], [2, -2], [-2, -1]]
+    net = sx.from_layers([(hidden, [-1, 0, 0], "abs"), ([[1, 0, 0], [0, 1, -1]], [0, 0])])
+    for options in ({}, {"output": 1, "level": "1/3"}, {"output": 1, "level": 1}, {"classes": (1, 0), "level": 1}):
+        found = sx.certify_samples(net, [[1, 1]], radius=10 if "classes" in options else 1, **options)  # type: ignore[arg-type]
+        assert found.nearest(0) is not None
+        assert found.status.tolist() == ["within"]
+        check_laws(found)
+
+
+def test_only_so_many_points_are_tried_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = [[1, 2], [2, -2], [-2, -1]]
+    net = sx.from_layers([(hidden, [-1, 0, 0], "abs"), ([[1, 0, 0], [0, 1, -1]], [0, 0])])
+    monkeypatch.setattr(brackets, "_TRIES", 2)
+    found = sx.certify_samples(net, [[1, 1]] * 5, radius=1)
+    assert found.counts() == {"on": 0, "within": 2, "unproved": 3}
+    assert found.decided_exactly == 2
+
+
 def test_floats_that_are_too_coarse_for_the_radius() -> None:
     ulp = mpq(1, 2**52)
     net = sx.from_layers([([[1]], [0])])
@@ -330,6 +361,7 @@ def test_the_table_and_the_picture(tmp_path: object) -> None:
     ]
     with open(name, "rb") as file:
         assert file.read(4) == b"\x89PNG"
+    sx.certify_samples(CORNER, [[0.5, 0.3]], radius=mpq(10) ** 400).plot(path=name)
     with pytest.raises(sx.InputError, match="must end in one of"):
         found.plot(path="distances.bmp")
     with pytest.raises(sx.InputError, match="a file's name is needed, not a int"):
