@@ -85,7 +85,8 @@ class Boundary:
     `kind` is "level" (f is output `output` less `level`), "difference" (`output` less output `other` less `level`) or
     "argmax" (two or more outputs are larger than all others). The set consists of segments, which lie in faces of
     `part` or along edges; of filled areas, where it is two-dimensional (the segments around them are listed too, those
-    between two of them are not); and of isolated points, where f only touches zero.
+    between two of them only where other outputs are tied on the other side); and of isolated points, where f only
+    touches zero.
 
     Points are numbered; arrays have the numbers. `ends`, `faces`, `classes` (k, 2) and `changes` (k,) say of every
     segment what a `BoundarySegment` says of one. All is exact unless `part` is a float64 result; what takes long is
@@ -172,7 +173,10 @@ class Boundary:
 
     @property
     def triple_points(self) -> list[ExactPoint]:
-        """Where three or more outputs are larger than all others; empty for other kinds than "argmax"."""
+        """Where three or more outputs are larger than all others; empty for other kinds than "argmax".
+
+        Where they are so along a whole segment, or on a filled area, these are its ends, or its corners.
+        """
         return self.exact_points(self.trace.triple)
 
     @property
@@ -295,7 +299,7 @@ def boundary(
 
     It is as exact as `part`: in mode "float64" nothing vouches for it, and where f only touches zero it is found by
     chance. Raises InputError for outputs that do not exist and a level that is no number, NetworkError for an arg-max
-    over too many outputs, Undecided beyond `max_cells`. Cost: an evaluation of the network at all vertices in float64
+    over more than 63 outputs, Undecided beyond `max_cells`. Cost: an evaluation of the network at all vertices in float64
     and exact signs of what that leaves open (mode "rational": of all). For the arg-max, one more partition in mode
     "rational" and where outputs tie at vertices, and otherwise exact work on the cells around triple points.
 
