@@ -203,7 +203,11 @@ def parser() -> Parser:
     )
     model_options(samples)
     samples.add_argument(
-        "points", metavar="POINTS", nargs="?", help="an array of points in a .npy file, or a .csv file"
+        "points",
+        metavar="POINTS",
+        nargs="?",
+        help="an array (n, inputs) in a .npy file; or a .csv file, a point on each line, commas between the numbers, "
+        "which are exact (0.1, 1/3), a # before headings; with --check: the verdicts must be about these points",
     )
     samples.add_argument(
         "--check", metavar="FILE", help="check verdicts that were saved with -o; exactly, without floats"
@@ -213,10 +217,19 @@ def parser() -> Parser:
     kinds.add_argument("--output", metavar="K", type=int, help="where output K (from 0) equals the level")
     kinds.add_argument("--classes", metavar="I,J", help="where output I - output J does")
     which.add_argument("--level", metavar="V", help="default: 0")
-    samples.add_argument("--radius", metavar="R", help="prove a boundary point at most so far away (2-norm)")
+    samples.add_argument(
+        "--radius",
+        metavar="R",
+        help='prove a boundary point at most so far away (2-norm); without it "within" means at any proved distance',
+    )
     samples.add_argument("-o", "--save", metavar="FILE", help="save the verdicts, with what proves them, as JSON")
     samples.add_argument("--plot", metavar="FILE", help="save a picture of the distances: .png, .svg or .pdf")
     limits_options(samples, cells=False)
+    samples.epilog = f"""{samples.epilog}
+
+With --json "points" has the arrays status, answer (a sign, or the class on top,
+-1 in a tie) and bound (of the distance; null where unproved), with an entry for
+each point. It is null where there are more than 10,000 points."""
 
     plot = add_command(
         commands,

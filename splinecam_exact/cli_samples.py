@@ -20,6 +20,8 @@ from splinecam_exact.sample_files import check_samples
 from splinecam_exact.sample_points import read_points
 from splinecam_exact.samples import Samples, certify_samples
 
+MOST_POINTS = 10_000
+"""So many points' verdicts are printed as JSON."""
 _SAVED = ("output", "classes", "level", "radius", "save", "plot")
 
 
@@ -105,4 +107,11 @@ def _summary(found: Samples) -> Result:
         "counts": found.counts(),
         "proved_distance": dict(zip(("least", "median", "greatest"), marks, strict=True)),
         "decided_exactly": found.decided_exactly,
+        "points": _each(found) if len(found) <= MOST_POINTS else None,
     }
+
+
+def _each(found: Samples) -> Result:
+    """What is proved about each point."""
+    bounds = [bound if bound < np.inf else None for bound in found.bound.tolist()]
+    return {"status": found.status.tolist(), "answer": found.answers.tolist(), "bound": bounds}

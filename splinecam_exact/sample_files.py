@@ -15,6 +15,7 @@ from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import format_rational, parse_rational
 from splinecam_exact.network import Network
 from splinecam_exact.questions import Question, question
+from splinecam_exact.rounding import nearest
 from splinecam_exact.sample_points import Given, Points, points_digest, points_of
 from splinecam_exact.samples import ON, STATUSES, WITHIN, Samples
 
@@ -66,7 +67,8 @@ def check_samples(
 
     Verified: every answer is right, every point that is called "on" is on the boundary, and every one that is called
     "within" has an `end`, at most the radius away, with another answer, or on the boundary. `counts` says how many
-    points have each status, and `reason` of which boundary; "unproved" claims nothing but the answer. With `points`,
+    points have each status, and `reason` of which boundary, and
+    within which radius, or that there is none; "unproved" claims nothing but the answer. With `points`,
     the file must be about these. Refuted: the verdict names the first claim that is false, and shows why.
 
     Raises MalformedCertificate, naming the place, where the file is not of the form that `Samples.save` writes, and
@@ -117,31 +119,43 @@ def _checked(content: Any, net: Network, given: Points | None, progress: Progres
         raise RefutedCertificate("points", "is not the digest of the samples' points")
     if given is not None and given.digest() != digest:
         raise RefutedCertificate("points", "are not those that were given")
+    farthest = mpq(0)
     for i, entry in enumerate(entries):
         if progress is not None:
             progress("samples: checking", i, len(entries))
-        _check(entry, f"samples[{i}]", net, asked, radius)
+        farthest = max(farthest, _check(entry, f"samples[{i}]", net, asked, radius))
     counts = {status: sum(entry[1] == status for entry in entries) for status in STATUSES}
-    return Verdict("verified", f"{asked.text()}{'' if radius is None else f', radius {radius}'}", "", counts)
+    return Verdict("verified", f"{asked.text()}, {_claim(radius, counts[WITHIN], farthest)}", "", counts)
+
+
+def _claim(radius: mpq | None, within: int, farthest: mpq) -> str:
+    """What the points that are "within" are within of."""
+    if radius is not None:
+        return f"radius {radius}"
+    far = nearest(farthest.numerator, farthest.denominator) ** 0.5
+    which = f': "within" claims no more than a boundary point before its end, here up to about {far:.3g} away'
+    return f"no radius{which if within else ''}"
 
 
 Entry = tuple[list[mpq], str, int, list[mpq] | None]
 """The point, its status, its answer, the end of its bracket."""
 
 
-def _check(entry: Entry, place: str, net: Network, asked: Question, radius: mpq | None) -> None:
+def _check(entry: Entry, place: str, net: Network, asked: Question, radius: mpq | None) -> mpq:
+    """The square of the distance to the end, or 0. Raises RefutedCertificate."""
     x, _, answer, end = entry
     found = asked.answer(net.program().evaluate(x))
     if found != answer:
         raise RefutedCertificate(f"{place}.answer", f"is {answer}, but the network gives {found}")
     if end is None:
-        return
+        return mpq(0)
     there = asked.answer(net.program().evaluate(end))
     if not asked.on_boundary(there) and there == answer:
         raise RefutedCertificate(f"{place}.end", f"has the same answer as the point, {answer}")
     squared = sum(((a - b) ** 2 for a, b in zip(x, end, strict=True)), mpq(0))
     if radius is not None and squared > radius * radius:
         raise RefutedCertificate(f"{place}.end", f"is farther away than the radius {radius}")
+    return squared
 
 
 def _entry(value: Any, place: str, asked: Question, inputs: int) -> Entry:

@@ -110,8 +110,8 @@ def read_points(path: PathLike, inputs: int) -> Points:
     """The points in a .npy file, an array (n, inputs), or in a .csv file, a point on each line.
 
     In a .npy file a float is the dyadic rational that it stores. In a .csv file numbers are exact: 0.1 is one tenth,
-    1/3 a third; blank lines and lines that begin with # are left out. Raises FileFormatError, naming the line, and
-    InputError, naming the row.
+    1/3 a third. There are commas between them; blank lines and lines that begin with # are left out. Raises
+    FileFormatError, naming the line, and InputError, naming the row.
     """
     place = shown(path)
     kind = Path(path).suffix.lower()
@@ -119,19 +119,26 @@ def read_points(path: PathLike, inputs: int) -> Points:
         return Points(parse_npy(read_bytes(path), place), inputs, place)
     if kind != ".csv":
         raise InputError(f"{place}: points are read from .npy and .csv files")
-    rows = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
+    rows: list[list[mpq]] = []
+    for number, line in enumerate(read_text(path).removeprefix("\ufeff").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
             continue
-        words = line.split(",")
-        if len(words) != inputs:
-            raise FileFormatError(
-                f"{place}, line {number}", f"has {len(words)} numbers; the network has {inputs} inputs"
-            )
         try:
-            rows.append([parse_number(word.strip()) for word in words])
+            rows.append(_numbers(line, inputs, not rows))
         except InputError as error:
             raise FileFormatError(f"{place}, line {number}", str(error)) from None
     if not rows:
         raise FileFormatError(place, "holds no points")
     return Points(rows, inputs, place)
+
+
+def _numbers(line: str, inputs: int, is_first: bool) -> list[mpq]:
+    words = [word.strip() for word in line.split(",")]
+    if len(words) != inputs:
+        remedy = "; write commas between them, and decimals with a point" if ";" in line else ""
+        raise InputError(f"has {len(words)} numbers; the network has {inputs} inputs{remedy}")
+    try:
+        return [parse_number(word) for word in words]
+    except InputError as error:
+        remedy = "; if these are headings, put a # before them" if is_first else ""
+        raise InputError(f"{error}{remedy}") from None

@@ -10,6 +10,8 @@ import pytest
 from command_line import Runner, runner
 
 import splinecam_exact as sx
+from splinecam_exact import cli_samples
+from splinecam_exact.cli import main
 
 NET = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 2], [0, 0], [-5, 0]], [-1, 0, -5])])
 
@@ -31,6 +33,11 @@ def test_certify_save_draw_and_check(run: Runner) -> None:
     assert found.json["counts"] == {"on": 1, "within": 1, "unproved": 1}
     assert (found.json["boundary"], found.json["radius"]) == ("output 0 = 0", "1/10")
     assert found.json["network"] == NET.digest
+    assert found.json["points"]["status"] == ["on", "within", "unproved"]
+    assert found.json["points"]["answer"] == [0, 1, -1]
+    on, within, unproved = found.json["points"]["bound"]
+    assert (on, unproved) == (0, None)
+    assert 0 < within <= 0.1
     assert Path("v.png").read_bytes()[:4] == b"\x89PNG"
     for more in ((), ("points.npy",)):
         checked = run("samples", "net.json", *more, "--check", "v.json", "--json")
@@ -58,6 +65,25 @@ def test_decimals_in_a_csv_file_are_exact(run: Runner) -> None:
     assert run("samples", "net.json", "one.csv", "--output", "0", "--json").json["counts"]["on"] == 1
     np.save("one.npy", np.array([[0.7, 0.15]]))
     assert run("samples", "net.json", "one.npy", "--output", "0", "--json").json["counts"]["within"] == 1
+
+
+def test_csv_files_of_spreadsheets(run: Runner) -> None:
+    Path("sheet.csv").write_bytes("\ufeff0.5,0.25\r\n  # a remark\r\n0.5,0.3\r\n".encode())
+    found = run("samples", "net.json", "sheet.csv", "--output", "0", "--json")
+    assert found.json["points"]["status"] == ["on", "within"]
+
+
+def test_the_help_says_what_is_claimed_and_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["samples", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for phrase in ("commas between the numbers", 'without it "within" means at any', "more than 10,000 points"):
+        assert phrase in text
+
+
+def test_many_points_are_not_printed(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_samples, "MOST_POINTS", 2)
+    assert run("samples", "net.json", "points.npy", "--json").json["points"] is None
 
 
 def test_text_for_people(run: Runner) -> None:
@@ -89,6 +115,9 @@ HOSTILE = {
     "empty.csv": "holds no points",
     "wide.csv": "line 2: has 3 numbers; the network has 2 inputs",
     "nan.csv": "line 1: 'nan' is not a decimal number",
+    "headings.csv": "line 1: 'x' is not a decimal number; if these are headings, put a # before them",
+    "late.csv": "line 2: 'x' is not a decimal number",
+    "semicolons.csv": "line 1: has 1 numbers; the network has 2 inputs; write commas between them, and decimals with",
     "power.csv": "exponent beyond",
     "binary.csv": "UTF-8",
     "points.txt": "read from .npy and .csv",
@@ -124,6 +153,9 @@ def test_hostile_files_are_refused_at_the_door(run: Runner, name: str) -> None:
     Path("empty.csv").write_text("# nothing\n")
     Path("wide.csv").write_text("1,2\n1,2,3\n")
     Path("nan.csv").write_text("nan,1\n")
+    Path("headings.csv").write_text("x,y\n1,2\n")
+    Path("late.csv").write_text("1,2\nx,y\n")
+    Path("semicolons.csv").write_text("0,5;1\n".replace(",", "."))
     Path("power.csv").write_text("1e999999999,1\n")
     Path("binary.csv").write_bytes(b"\xff\xff")
     Path("points.txt").write_text("1,2\n")

@@ -37,6 +37,15 @@ def test_what_is_saved_is_verified(saved: Path) -> None:
     assert (stranger.status, stranger.place) == ("refuted", "network")
 
 
+def test_a_verdict_says_that_there_was_no_radius(tmp_path: Path) -> None:
+    reasons = []
+    for points in (POINTS[:2], POINTS[:1]):
+        sx.certify_samples(NET, points, output=0).save(tmp_path / "v.json")
+        reasons.append(sx.check_samples(tmp_path / "v.json", NET).reason)
+    claim = ': "within" claims no more than a boundary point before its end, here up to about 0.0448 away'
+    assert reasons == [f"output 0 = 0, no radius{claim}", "output 0 = 0, no radius"]
+
+
 @given(degenerate_networks(), st.lists(st.tuples(quarters(), quarters()), min_size=1, max_size=4))
 @settings(max_examples=15)
 def test_files_about_degenerate_networks_are_verified(
