@@ -113,7 +113,8 @@ def _counted(found: Boundary, output: Output) -> Result:
     output.row("segments", f"{summary['segments']:<8,} in {summary['chains']:,} chains")
     output.row("components", f"{summary['components']:,}")
     output.row("loops", f"{summary['loops']:<8,} nested {summary['depth']} deep")
-    output.row("length", f"{found.length:.17g} in slice coordinates")
+    finite = isfinite(found.length)
+    output.row("length", f"{found.length:.17g} in slice coordinates" if finite else "beyond float64")
     for name, text in (
         ("triple points", "points where three or more outputs are largest"),
         ("filled areas", "cells on which it is two-dimensional"),
@@ -124,7 +125,7 @@ def _counted(found: Boundary, output: Output) -> Result:
     return {
         **{name.replace(" ", "_"): count for name, count in summary.items()},
         "nesting": found.nesting,
-        "length": found.length if isfinite(found.length) else None,  # JSON has no infinity
+        "length": found.length if finite else None,  # JSON has no infinity
         "length_bounds": [format_rational(low), format_rational(high)],
     }
 
