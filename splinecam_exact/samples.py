@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +39,19 @@ class Witness(NamedTuple):
     end: Vector
     answers: tuple[int, int]
     squared: mpq
+
+
+class Detail(NamedTuple):
+    """A point's status, the exact `Samples.value`, and the distances of `Samples.nearest`, None where there is none.
+
+    `squared` is that of the 2-norm; `l1` and `linf` are of the same boundary point, not the nearest in these norms.
+    """
+
+    status: str
+    value: mpq
+    squared: mpq | None
+    l1: mpq | None
+    linf: mpq | None
 
 
 class Samples:
@@ -90,6 +104,18 @@ class Samples:
         """The nearest boundary point in the point's own closed cell, exactly, where it is the projection; else None."""
         found = projection(self.net, self.point(i), self.question)
         return found if found is not None and found.in_cell else None
+
+    def details(self, indices: Iterable[int] | None = None) -> list[Detail]:
+        """The exact value and distances of some points, in this order; by default of all.
+
+        Cost: two to three exact evaluations a point; for the arg-max, some more for each class.
+        """
+        found = []
+        for i in range(len(self)) if indices is None else indices:
+            near = self.nearest(i)
+            distances = (None, None, None) if near is None else (near.squared, near.l1, near.linf)
+            found.append(Detail(str(self.status[i]), self.value(i), *distances))
+        return found
 
     def end(self, i: int) -> Vector | None:
         """The second point of what proves that a point is "within"; None for other points."""
@@ -170,8 +196,9 @@ def certify_samples(
     names the row. `progress` may raise to interrupt: it is called before each block of points.
 
     Cost: with torch, ten to fifty evaluations of the network in float64, with bounds; exact arithmetic (some ms each
-    for small networks) where bounds do not decide. 100 000 points of a 64-50-50-50-10 network take seconds. Without
-    torch, all is exact, and the answers are the same. Source: proofs/samples.md.
+    for small networks) where bounds do not decide, as on the boundary itself. 100 000 points of a 64-50-50-50-10
+    network that are farther from it than rounding errors take seconds. Without torch, all is exact, and the answers are
+    the same. Source: proofs/samples.md.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 2]], [-1])])

@@ -419,6 +419,17 @@ def test_options_that_are_none() -> None:
         sx.certify_samples(several, [[1, 2]]).value(1)
 
 
+def test_details_of_many_points() -> None:
+    found = sx.certify_samples(CORNER, [[0.5, 0.25], [0.5, 0.5], [-1, -1]])
+    on, near, far = found.details()
+    assert on == ("on", 0, 0, 0, 0)
+    assert near == ("within", mpq(1, 2), mpq(1, 20), mpq(3, 10), mpq(1, 5))
+    assert far == ("unproved", -1, None, None, None)
+    assert found.details([2, np.int64(-3)]) == [far, on]  # type: ignore[list-item]
+    with pytest.raises(sx.InputError, match="there is no point 3"):
+        found.details([3])
+
+
 @pytest.mark.parametrize(
     "number", ["a", 0.5, None, True, slice(0, 1), -2, pytest.param(10**5000, id="huge"), np.array([0])]
 )
