@@ -55,22 +55,27 @@ class Trace(NamedTuple):
 
 VISIBLE = 2.0**-20
 """A point that may be off by more than this share of the boundary's size is computed exactly at once."""
+FEW = 8
+"""But where more than one in so many are that, all are, when they are first asked for."""
 
 
 def places_of(exact: Callable[[Ints], list[Point]], fast: Floats, blur: Floats, slack: float) -> Places:
     """The points of a boundary, each within its blur and the slack of its float64 coordinates.
 
-    Those that would be visibly wrong are rounded from the exact ones; without finite coordinates, none are kept.
+    Those that would be visibly wrong are rounded from the exact ones. Where these are many, or coordinates are not
+    finite, none are kept.
     """
-    total = len(fast)
-    if total and np.isfinite(fast).all():
+    unknown = Places(len(fast), exact, None, 0.0)
+    if not np.isfinite(fast).all():
+        return unknown
+    if len(fast):
         with np.errstate(over="ignore"):
             vague = np.flatnonzero(~(blur <= VISIBLE * float(np.ptp(fast, axis=0).max())))
+        if len(vague) * FEW > len(fast):
+            return unknown
         fast[vague], blur[vague] = rounded(exact(vague)), 0.0
     slack = (slack + float(blur.max(initial=0.0)) + 2.0**-48 * float(abs(fast).max(initial=0.0))) * (1 + 2.0**-20)
-    if np.isfinite(fast).all() and np.isfinite(slack):
-        return Places(total, exact, fast, slack)
-    return Places(total, exact, None, 0.0)
+    return Places(len(fast), exact, fast, slack) if np.isfinite(fast).all() and np.isfinite(slack) else unknown
 
 
 def rounded(points: list[Point]) -> Floats:
