@@ -206,10 +206,13 @@ def _aim(decider: Decider, x: Floats, answers: Ints, values: Floats, outputs: Fl
     return best
 
 
+@np.errstate(over="ignore")
 def _root_up(squared: mpq) -> float:
-    """An upper bound of a square root, above 0."""
-    root = nearest(squared.numerator, squared.denominator) ** 0.5
-    return root * (1 + 2.0**-50) if root > 2.0**-400 else 2.0**-400
+    """An upper bound of a positive number's square root; it is infinite only beyond the range of float64."""
+    n, d = squared.numerator, squared.denominator
+    shift = (n.bit_length() - d.bit_length()) // 2
+    root = nearest(n << max(-2 * shift, 0), d << max(2 * shift, 0)) ** 0.5 * (1 + 2.0**-50)
+    return float(np.nextafter(np.ldexp(root, shift), np.inf))
 
 
 def _around(radius: mpq) -> tuple[float, float]:

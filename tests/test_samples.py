@@ -216,6 +216,14 @@ def test_a_bound_is_at_most_the_radius_rounded_up() -> None:
     assert sx.certify_samples(net, [[mpq(12, 11 * 10**150)]], radius=radius).status.tolist() == ["unproved"]
 
 
+@pytest.mark.parametrize("power", [-330, -320, -300, -7, 0, 5, 300, 307])
+def test_bounds_of_touched_boundaries_at_the_ends_of_the_range(power: int) -> None:
+    distance = mpq(10) ** power / 3
+    bound = brackets._root_up(distance * distance)
+    assert distance <= exact(bound) <= distance * (1 + mpq(2) ** -48) + mpq(2) ** -1073
+    assert brackets._root_up(mpq(10) ** 640) == np.inf
+
+
 def test_points_at_breakpoints_whose_nearest_point_is_in_another_piece_than_in_floats() -> None:
     """|x| is on the piece below at 0, in exact arithmetic; in floats its gradient is 0."""
     hidden = [[1, 2], [2, -2], [-2, -1]]
