@@ -23,11 +23,14 @@ from splinecam_exact.subdivision import Subdivision
 class Cells:
     """A network whose functions are decided on the cells of a geometry. Its units may go on where those states end.
 
-    The program is made when something must be decided exactly.
+    The program is made when something must be decided exactly. If the cells are the network's `own`, that of the
+    geometry is taken, where it has one.
     """
 
-    def __init__(self, net: Network, dom: Polygon | Slice, geometry: Geometry, progress: Progress | None) -> None:
-        self.net, self.dom, self.geometry, self.progress = net, dom, geometry, progress
+    def __init__(
+        self, net: Network, dom: Polygon | Slice, geometry: Geometry, progress: Progress | None, own: bool
+    ) -> None:
+        self.net, self.dom, self.geometry, self.progress, self.own = net, dom, geometry, progress, own
 
     def __getstate__(self) -> dict[str, object]:
         state = {name: value for name, value in self.__dict__.items() if name not in ("program", "decider")}
@@ -41,7 +44,8 @@ class Cells:
     @cached_property
     def decider(self) -> Decider:
         """Exact signs and forms."""
-        return Decider(self.program, progress=self.progress)
+        known = self.geometry.decider() if self.own else None
+        return known or Decider(self.program, progress=self.progress)
 
     @property
     def last_cut(self) -> int:

@@ -52,7 +52,7 @@ class _Zeros:
         self.part, self.function = part, function
         net = function.head(part.network)
         bent = Network(net.input_size, (*net.nodes, Piecewise.relu(len(net.nodes))))
-        self.cells = Cells(bent, part.domain, part.geometry, progress)
+        self.cells = Cells(bent, part.domain, part.geometry, progress, own=False)
         self.values: Floats | None = None
         self.error = 0.0
         known = vertex_values(net, part)

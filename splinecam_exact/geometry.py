@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from gmpy2 import mpz
@@ -18,6 +18,9 @@ from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.program import Program
 from splinecam_exact.kernel.rational import Point
 from splinecam_exact.rounding import nearest
+
+if TYPE_CHECKING:
+    from splinecam_exact.decide import Decider
 
 States = NDArray[np.unsignedinteger]
 """Shape (faces, units): see `Face.pattern`."""
@@ -91,6 +94,10 @@ class Geometry(ABC):
         """Some exact vertices. Where they must be computed first, they are so together, up to 200 times faster."""
         points = self.points
         return [points[v] for v in vertices.tolist()]
+
+    def decider(self) -> Decider | None:
+        """Exact signs and forms of the network on the faces, where these are at hand."""
+        return None
 
     def point(self, vertex: int) -> Point:
         """One exact vertex."""

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from splinecam_exact.decide import Decider
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.geometry import FloatGeometry, Geometry, Polygons, States
 from splinecam_exact.half_edges import HalfEdges, Ints, half_edges
@@ -46,6 +47,10 @@ class MeshGeometry(Geometry):
     def places(self, vertices: Ints) -> list[Point]:
         """Some exact vertices."""
         return super().places(vertices) if "points" in self.__dict__ else self._computed(vertices)
+
+    def decider(self) -> Decider:
+        """The one that the vertices are computed with."""
+        return self._exactly.decider
 
     def _computed(self, vertices: Ints) -> list[Point]:
         return self._exactly.places(vertices, self._face_of[vertices], self._history.patterns)
