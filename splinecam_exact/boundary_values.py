@@ -28,8 +28,6 @@ def enclosed(
     """
     device = torch.device("cpu")
     steps = centred(compiled(net, dom, device), corners_of(dom.corners, device))
-    readers = [source for step in steps for source in step.sources]
-    last = {source: number for number, step in enumerate(steps, 1) for source in step.sources}
     rows = max(1, AT_ONCE // max(net.sizes))
     reference = steps[-1].reference
     if reference is not None and compared:
@@ -42,10 +40,7 @@ def enclosed(
     for low in range(0, len(coordinates), rows):
         x = places.value[low : low + rows]
         values.fields = {0: Field(x, places.error, places.lipschitz, places.size)}
-        for number in range(1, len(steps) + 1):
-            values.step(number, alone=readers.count(steps[number - 1].sources[0]) == 1)
-            values.keep({n for n in values.fields if n == number or last.get(n, 0) > number})
-        field = values.fields[len(steps)]
+        field = values.run()
         value = field.value if reference is None else field.value + reference
         error = (field.rows_error + field.rows_lipschitz * distance) * SAFE + 2 * UNIT * value.abs().amax(0) + TINY
         if reference is not None:

@@ -28,15 +28,11 @@ def enclose(net: Network, points: Floats) -> tuple[Floats, Floats]:
     if points.ndim != 2 or points.shape[1] != net.input_size or not np.isfinite(points).all():
         raise InputError(f"points must be finite and of shape (n, {net.input_size}), not {points.shape}")
     steps = compiled(net, None, torch.device("cpu"), close=False)
-    last = {source: number for number, step in enumerate(steps, 1) for source in step.sources}
     found, errors = np.empty((len(points), net.output_size)), np.empty(len(points))
     for k, point in enumerate(torch.from_numpy(points)):
         x = point.unsqueeze(0)
         values = Values(steps, x, True)
         values.fields = {0: Field(x, 0.0, 0.0, values.size(x))}
-        for number in range(1, len(steps) + 1):
-            values.step(number)
-            values.fields = {n: f for n, f in values.fields.items() if n == number or last.get(n, 0) > number}
-        field = values.fields[len(steps)]
+        field = values.run()
         found[k], errors[k] = field.value.numpy(), field.error
     return found, errors

@@ -9,14 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.fast.assemble import Refinement, unchanged
 from splinecam_exact.fast.crossings import edges_of, sign_changes
 from splinecam_exact.fast.heights import Heights
 from splinecam_exact.fast.mesh import Mesh
 from splinecam_exact.fast.propose import propose
-from splinecam_exact.kernel.program import Progress
-from splinecam_exact.network import Network
 from splinecam_exact.verify.accuracy import Accuracy, placed, refined
 from splinecam_exact.verify.checks import sound, wrong
 from splinecam_exact.verify.history import Ints, Layer
@@ -64,18 +61,7 @@ class Report(NamedTuple):
 class Engine(Limited):
     """Cuts a domain by all layers of a network. Without `certified`, claims are not checked."""
 
-    def __init__(
-        self,
-        net: Network,
-        dom: Polygon | Slice,
-        device: torch.device,
-        certified: bool,
-        progress: Progress | None = None,
-        max_cells: int | None = None,
-        max_memory: int | None = None,
-    ) -> None:
-        super().__init__(net, dom, device, certified, progress, max_cells, max_memory)
-        self.claims = self.wide = self.exact = self.repaired = self.refreshed = self.cuts = 0
+    claims = wide = exact = repaired = refreshed = cuts = 0
 
     @property
     def report(self) -> Report:

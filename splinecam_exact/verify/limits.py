@@ -23,9 +23,9 @@ class Limited(State):
         dom: Polygon | Slice,
         device: torch.device,
         certified: bool,
-        progress: Progress | None,
-        max_cells: int | None,
-        max_memory: int | None,
+        progress: Progress | None = None,
+        max_cells: int | None = None,
+        max_memory: int | None = None,
     ) -> None:
         super().__init__(net, dom, device, certified)
         self.progress, self.max_cells, self.max_memory = progress, max_cells, max_memory

@@ -340,8 +340,9 @@ def compiled(net: Network, dom: Polygon | Slice | None, device: torch.device, cl
 
 def _linear(node: Affine, shift: int, device: torch.device, close: bool) -> Linear:
     weights = [operator(w, device, close) for w in node.weights]
-    step = Linear(tuple(s + shift for s in node.sources), weights, floats(node.bias, device))
-    step.added = parts(node.bias, device)
+    added = parts(node.bias, device)
+    step = Linear(tuple(s + shift for s in node.sources), weights, added[0])
+    step.added = added
     step.unbiased = node.bias.floats is not None and not node.bias.floats.any()
     return step
 
@@ -360,10 +361,10 @@ def _scaled(net: Network, node: Affine, shift: int, device: torch.device, close:
     both = scaled(before.weights[0], factors, close)
     if both is None:
         return None
-    product, bias = factors * floats(before.bias, device), floats(node.bias, device)
-    step = Linear((before.sources[0] + shift,), [both], product + bias)
-    step.bounded(product.abs() + bias.abs(), 0.0)
-    step.joined, step.added = Joined(source + shift, factors), parts(node.bias, device)
+    product, added = factors * floats(before.bias, device), parts(node.bias, device)
+    step = Linear((before.sources[0] + shift,), [both], product + added[0])
+    step.bounded(product.abs() + added[0].abs(), 0.0)
+    step.joined, step.added = Joined(source + shift, factors), added
     return step
 
 

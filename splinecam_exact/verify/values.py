@@ -82,6 +82,15 @@ class Values:
             found = float(norms(value).max())
         return found * (1 + 2.0**-7) + TINY if found < LARGE else float("inf")
 
+    def run(self) -> Field:
+        """Compute all nodes, one after another, dropping what nobody reads any more; the field of the last."""
+        last = {source: number for number, step in enumerate(self.steps, 1) for source in step.sources}
+        readers = [source for step in self.steps for source in step.sources]
+        for number, step in enumerate(self.steps, 1):
+            self.step(number, alone=readers.count(step.sources[0]) == 1)
+            self.keep({n for n in self.fields if n == number or last.get(n, 0) > number})
+        return self.fields[len(self.steps)]
+
     def keep(self, numbers: set[int]) -> None:
         """Drop all other fields but the coordinates."""
         self.fields = {k: f for k, f in self.fields.items() if k == 0 or k in numbers}
