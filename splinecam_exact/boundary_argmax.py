@@ -98,7 +98,7 @@ def _tied(part: Subdivision, headed: Subdivision, on_faces: Masks, progress: Pro
     maybe = (masks[:, np.newaxis] >> np.arange(outputs)) & 1 == 0
     values = vertex_values(part.network, headed, compared=True)
     if values is not None:
-        found, errors = values
+        found, errors = values.values, values.errors
         maybe &= ~(found + errors < (found - errors).max(axis=1, keepdims=True))
     vertices, other = np.nonzero(maybe)
     if len(vertices):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from splinecam_exact.boundary_trace import Floats, some_face
+from splinecam_exact.boundary_trace import some_face
 from splinecam_exact.decide import Decider, Signs
 from splinecam_exact.decide.evaluate import Form
 from splinecam_exact.domain import Polygon, Slice
@@ -18,6 +19,9 @@ from splinecam_exact.kernel.program import PieceUnit, Program, Progress
 from splinecam_exact.network import Network
 from splinecam_exact.partitioning import lowered
 from splinecam_exact.subdivision import Subdivision
+
+if TYPE_CHECKING:
+    from splinecam_exact.boundary_values import VertexValues
 
 
 class Cells:
@@ -76,13 +80,14 @@ class Cells:
         return [pattern_of(self.program, row) for row in self.geometry.state_rows(rows)], which
 
 
-def vertex_values(net: Network, part: Subdivision, compared: bool = False) -> tuple[Floats, Floats] | None:
-    """The outputs at the vertices in float64, shape (V, outputs), and per output a bound of the error (proved, at the
-    exact vertices); None where only exact numbers are used: in mode "rational", and without torch. Where they are only
-    `compared` with each other, all are less the same number.
+def vertex_values(net: Network, part: Subdivision, compared: bool = False) -> VertexValues | None:
+    """The outputs at the vertices in float64, with bounds of the errors (proved, at the exact vertices).
+
+    None where only exact numbers are used: in mode "rational", and without torch. Where outputs are only `compared`
+    with each other, all are less the same number.
     """
     if part.mode == "rational" or not find_spec("torch"):
         return None
-    from splinecam_exact.boundary_values import enclosed
+    from splinecam_exact.boundary_values import VertexValues
 
-    return enclosed(net, part.domain, part.coordinates, part.geometry.slack, compared)
+    return VertexValues(net, part.domain, part.geometry, compared)

@@ -48,7 +48,7 @@ def trace_duels(part: Subdivision, progress: Progress | None) -> Trace | None:
     known = vertex_values(part.network, part, compared=True) if part.certified else None
     if known is None:
         return None
-    values, errors = known
+    values, errors = known.values, known.errors.max(axis=0)
     errors = errors + ROUNDING * abs(values).max(axis=0)
     duels = _Duels(part, values, errors, Cells(part.network, part.domain, part.geometry, progress, own=True))
     return duels.trace()

@@ -1,12 +1,17 @@
-"""A network's outputs at the vertices of a subdivision, in float64 with proved bounds (proofs/fast.md, section 3)."""
+"""A network's outputs at the vertices of a subdivision, in float64 with proved bounds (proofs/samples.md)."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
-from splinecam_exact.boundary_trace import Floats
+from splinecam_exact.boundary_trace import Floats, some_polygons
 from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.geometry import Geometry
+from splinecam_exact.half_edges import Ints
+from splinecam_exact.inner_points import at_corners, inner_points
 from splinecam_exact.network import Network
 from splinecam_exact.verify.centre import centred
 from splinecam_exact.verify.rigor import SAFE, TINY, UNIT
@@ -17,34 +22,70 @@ AT_ONCE = 1 << 19
 """About so many values of a node are computed at a time: they stay in the cache."""
 
 
-def enclosed(
-    net: Network, dom: Polygon | Slice, coordinates: Floats, slack: float, compared: bool
-) -> tuple[Floats, Floats]:
-    """The outputs at some places, shape (V, outputs), and for each output a bound of all its errors, shape (outputs,).
+class VertexValues:
+    """The outputs at the exact vertices: `values` (V, outputs), each within `errors` (V, outputs) of the true one.
 
-    Each of the float64 `coordinates` is within `slack` of the true place, or the float64 nearest to it. The bounds are
-    infinite where nothing is known. Where outputs are only `compared` with each other, all are less the same number:
-    on a tiny domain, the largest at its centre, so that those that are nearly as large keep all their digits.
+    Bounds are infinite where nothing is known. Where outputs are only `compared` with each other, all are less the same
+    number: on a tiny domain, the largest at its centre, so that those that are nearly as large keep all their digits.
     """
-    device = torch.device("cpu")
-    steps = centred(compiled(net, dom, device), corners_of(dom.corners, device))
-    rows = max(1, AT_ONCE // max(net.sizes))
-    reference = steps[-1].reference
-    if reference is not None and compared:
-        reference = reference - reference.max()
-    distance = slack + 4 * UNIT * float(abs(coordinates).max()) + TINY
-    found = np.empty((len(coordinates), net.output_size))
-    bound = np.zeros(net.output_size)
-    values = Values(steps, torch.from_numpy(np.ascontiguousarray(coordinates)), True)
-    places = values.fields[0]
-    for low in range(0, len(coordinates), rows):
-        x = places.value[low : low + rows]
-        values.fields = {0: Field(x, places.error, places.lipschitz, places.size)}
-        field = values.run()
-        value = field.value if reference is None else field.value + reference
-        error = (field.rows_error + field.rows_lipschitz * distance) * SAFE + 2 * UNIT * value.abs().amax(0) + TINY
-        if reference is not None:
-            error = error + 2 * UNIT * reference.abs()
-        found[low : low + rows] = value.numpy()
-        bound = np.maximum(bound, np.nan_to_num(error.numpy() * SAFE, nan=np.inf))
-    return found, bound
+
+    def __init__(self, net: Network, dom: Polygon | Slice, geometry: Geometry, compared: bool) -> None:
+        device = torch.device("cpu")
+        self._geometry = geometry
+        self._rows = max(1, AT_ONCE // max(net.sizes))
+        self._steps = centred(compiled(net, dom, device), corners_of(dom.corners, device))
+        reference = self._steps[-1].reference
+        self._reference = np.zeros(net.output_size) if reference is None else reference.numpy()
+        if compared:
+            self._reference = self._reference - self._reference.max()
+        self._near = geometry.distances() + 4 * UNIT * float(abs(geometry.coordinates).max()) + TINY
+        self.values = np.empty((geometry.vertex_count, net.output_size))
+        self.errors = np.empty_like(self.values)
+        for some, value, error, steep in self._evaluated(geometry.coordinates):
+            self.values[some], self.errors[some] = self._moved(value, error + steep * self._near[some, np.newaxis])
+
+    def _evaluated(self, points: Floats) -> Iterator[tuple[slice, Floats, Floats, Floats]]:
+        """The outputs less their references at float64 points, bounds of their errors (outputs,), and of slopes."""
+        values = Values(self._steps, torch.from_numpy(np.ascontiguousarray(points)), True)
+        places = values.fields[0]
+        for low in range(0, len(points), self._rows):
+            some = slice(low, low + self._rows)
+            x = places.value[some]
+            values.fields = {0: Field(x, places.error, places.lipschitz, places.size)}
+            field = values.run()
+            yield some, field.value.numpy(), field.rows_error.numpy() * SAFE, field.rows_lipschitz.numpy() * SAFE
+
+    def _moved(self, value: Floats, error: Floats) -> tuple[Floats, Floats]:
+        """Outputs and their errors, with the references again."""
+        found = value + self._reference
+        error = error + 2 * UNIT * (abs(found) + abs(self._reference)) + TINY
+        return found, np.nan_to_num(error * SAFE, nan=np.inf)
+
+    def unsure(self) -> Ints:
+        """The vertices at which it is open whether an output is positive or negative."""
+        return np.flatnonzero(~(abs(self.values) > self.errors).all(axis=1))
+
+    def sharpen(self, vertices: Ints) -> None:
+        """Better bounds at some vertices: from the values at three points inside a face beside each.
+
+        Slopes that pass through all layers are bounded far too largely in deep networks. On a face an output is affine:
+        so its values inside say what it is at the true corners, wherever in their balls these are.
+        """
+        wanted = np.zeros(len(self.values), bool)
+        wanted[vertices] = True
+        geometry = self._geometry
+        polygons = geometry.polygons
+        beside = np.logical_or.reduceat(wanted[polygons.corners], polygons.starts[:-1])
+        inner = inner_points(some_polygons(polygons, np.flatnonzero(beside)), geometry.coordinates, self._near)
+        if not len(inner.points):
+            return
+        value, bound = np.empty((3 * len(inner.points), self.values.shape[1])), np.zeros(self.values.shape[1])
+        for some, found, lost, _ in self._evaluated(inner.points.reshape(-1, 2)):
+            value[some], bound = found, np.maximum(bound, np.nan_to_num(lost, nan=np.inf))
+        triples = value.reshape(len(inner.points), 3, -1)
+        found, error = self._moved(*at_corners(inner, geometry.coordinates, self._near, triples, bound))
+        corners = inner.polygons.corners
+        least = self.errors.copy()
+        np.minimum.at(least, corners, error)
+        row, column = np.nonzero((error == least[corners]) & (error < self.errors[corners]))
+        self.values[corners[row], column], self.errors[corners[row], column] = found[row, column], error[row, column]

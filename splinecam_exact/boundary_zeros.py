@@ -53,23 +53,23 @@ class _Zeros:
         net = function.head(part.network)
         bent = Network(net.input_size, (*net.nodes, Piecewise.relu(len(net.nodes))))
         self.cells = Cells(bent, part.domain, part.geometry, progress, own=False)
-        self.values: Floats | None = None
-        self.error = 0.0
-        known = vertex_values(net, part)
-        if known is not None:
-            self.values, self.error = known[0][:, 0], float(known[1][0])
+        self.known = vertex_values(net, part)
         self.signs = self._signs()
 
     def _signs(self) -> Signs:
         """The sign of the function at every vertex: exact, but for a float64 subdivision."""
-        if self.values is None:
+        known = self.known
+        if known is None:
             unsure = np.arange(self.part.geometry.vertex_count)
             signs = np.zeros(len(unsure), np.int8)
         else:
-            signs = (self.values > 0).astype(np.int8) - (self.values < 0)
+            if self.part.certified:
+                known.sharpen(known.unsure())
+            values = known.values[:, 0]
+            signs = (values > 0).astype(np.int8) - (values < 0)
             if not self.part.certified:
                 return signs
-            unsure = np.flatnonzero(~(abs(self.values) > self.error))
+            unsure = known.unsure()
         if len(unsure):
             signs[unsure] = self.cells.signs(np.full(len(unsure), self.cells.last_cut), unsure)
         return signs
@@ -125,15 +125,15 @@ class _Zeros:
     def _places(self, codes: Ints) -> Places:
         count = self.part.geometry.vertex_count
         inside = codes >= count
-        if self.values is None:
+        if self.known is None:
             return Places(len(codes), partial(self._exact, codes), None, 0.0)
-        values = self.values
+        values, errors = self.known.values[:, 0], self.known.errors[:, 0]
         fast = np.empty((len(codes), 2))
         fast[~inside] = self.part.coordinates[codes[~inside]]
         u, w, _ = self._edges(codes[inside] - count)
         p, q = self.part.coordinates[u], self.part.coordinates[w]
         blur = np.zeros(len(codes))
-        fast[inside], blur[inside] = between(p, q, values[u], values[w], self.error)
+        fast[inside], blur[inside] = between(p, q, values[u], values[w], np.maximum(errors[u], errors[w]))
         if not self.part.certified:
             return Places(len(codes), partial(_denoted, fast), fast, 0.0)
         return places_of(partial(self._exact, codes), fast, blur, self.part.geometry.slack)

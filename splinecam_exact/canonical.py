@@ -110,6 +110,10 @@ class Renumbered(Geometry):
         """The vertices as float64, as the old ones."""
         return self._old.coordinates[self._vertices]
 
+    def distances(self) -> NDArray[np.float64]:
+        """Per vertex, as the old ones."""
+        return self._old.distances()[self._vertices]
+
     def state_rows(self, faces: Ints) -> States:
         """The states of all units on some faces."""
         return self._old.state_rows(self._faces[faces])

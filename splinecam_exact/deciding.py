@@ -1,15 +1,19 @@
-"""Answers at many points: by float64 with proved bounds, and exactly where those leave them open."""
+"""Answers at many points: by float64 with proved bounds; where those leave them open, by pairs of float64; then exactly.
+
+Each stage takes what the one before leaves open, and costs some twenty times as much a point, or more.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from gmpy2 import mpq
 
-from splinecam_exact.arrays import Floats
+from splinecam_exact.arrays import Floats, exact
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.local_maps import gradient
 from splinecam_exact.network import Network
@@ -17,6 +21,9 @@ from splinecam_exact.questions import Question
 from splinecam_exact.rounding import nearest
 from splinecam_exact.sample_points import exact_row
 from splinecam_exact.weights import Ints
+
+if TYPE_CHECKING:
+    from splinecam_exact.close_answers import CloseAnswers
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 Tick = Callable[[int, int], None]
@@ -82,14 +89,18 @@ def _ticking(progress: Progress | None, stage: str) -> Tick:
 
 
 class Decider:
-    """Answers one question at points of a network's input space; `exact` counts those that took exact arithmetic."""
+    """Answers one question at points of a network's input space.
+
+    `exact` counts the answers that took exact arithmetic, `close` those that took pairs of float64.
+    """
 
     def __init__(self, net: Network, asked: Question, progress: Progress | None = None) -> None:
         self.net, self.asked = net, asked
         self.evaluator = evaluator(net, progress)
-        self.exact = 0
+        self.exact = self.close = 0
         self.tick = _ticking(progress, _EXACTLY)
         """Says that so many of some exact computations are done."""
+        self._tick_close = _ticking(progress, "samples: pairs of float64")
 
     def answers(
         self, points: Floats, row: Callable[[int], list[mpq]] | None = None
@@ -100,16 +111,42 @@ class Decider:
         """
         outputs, errors = self.evaluator.values(points, row is not None)
         answers, values, sure = self.asked.guess(outputs, errors)
-        unsure = np.flatnonzero(~sure).tolist()
+        unsure = self._closely(answers, np.flatnonzero(~sure), points, row).tolist()
         for done, i in enumerate(unsure):
             self.tick(done, len(unsure))
             answers[i] = self.answer(exact_row(points[i]) if row is None else row(i))
         return answers, values, outputs, errors
 
+    def _closely(
+        self, answers: Ints, some: Ints, points: Floats, row: Callable[[int], list[mpq]] | None
+    ) -> Ints:
+        """Answer in pairs of float64 at some of the points, where these suffice; where they do not is returned."""
+        if self._pairs is None or not len(some):
+            return some
+        lows = None if row is None else np.array([_lacking(points[i], row(i)) for i in some.tolist()])
+        found, sure = self._pairs.answers(points[some], lows)
+        answers[some[sure]] = found[sure]
+        self.close += int(sure.sum())
+        return some[~sure]
+
+    @cached_property
+    def _pairs(self) -> CloseAnswers | None:
+        if find_spec("torch") is None:
+            return None
+        from splinecam_exact.close_answers import CloseAnswers
+
+        return CloseAnswers(self.net, self.asked, self._tick_close)
+
     def answer(self, point: list[mpq]) -> int:
         """The answer at one point, in exact arithmetic."""
         self.exact += 1
         return self.asked.answer(self.net.program().evaluate(point))
+
+
+def _lacking(rounded: Floats, point: list[mpq]) -> list[float]:
+    """The float64 nearest to what a rounded point lacks of the true one."""
+    rests = [q - exact(f) for f, q in zip(rounded.tolist(), point, strict=True)]
+    return [nearest(q.numerator, q.denominator) for q in rests]
 
 
 def lengths(rows: Floats) -> Floats:

@@ -95,6 +95,10 @@ class Geometry(ABC):
         points = self.points
         return [points[v] for v in vertices.tolist()]
 
+    def distances(self) -> NDArray[np.float64]:
+        """Per vertex, a bound of the distance of `coordinates` from the exact one, but for their rounding: `slack`."""
+        return np.full(self.vertex_count, self.slack)
+
     def decider(self) -> Decider | None:
         """Exact signs and forms of the network on the faces, where these are at hand."""
         return None

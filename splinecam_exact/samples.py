@@ -62,17 +62,18 @@ class Samples:
     - `answers` (n,) int64, exact: the sign, -1, 0 or 1; for the arg-max the class on top, -1 where several are.
     - `bound` (n,) float64: a proved upper bound of the distance (2-norm) to the boundary; infinite where unproved.
     - `estimate` (n,) float64: |f| / |gradient|, which nothing is proved about.
-    - `decided_exactly`: how many evaluations took exact arithmetic; all others were decided by float64 bounds.
+    - `decided_exactly`: how many evaluations took exact arithmetic; `decided_in_pairs`: how many took pairs of float64.
+      All others were decided by float64 bounds.
     """
 
     def __init__(
-        self, net: Network, asked: Question, points: Points, radius: mpq | None, found: Found, exactly: int
+        self, net: Network, asked: Question, points: Points, radius: mpq | None, found: Found, decider: Decider
     ) -> None:
         self.net, self.question, self.points, self.radius = net, asked, points, radius
         self.answers: Ints = found.answers
         self.bound: Floats = found.bound
         self.estimate: Floats = found.estimate
-        self.decided_exactly = exactly
+        self.decided_exactly, self.decided_in_pairs = decider.exact, decider.close
         self._found = found
 
     def __len__(self) -> int:
@@ -213,6 +214,8 @@ def certify_samples(
     distance = None if radius is None else exact(radius)
     if distance is not None and distance <= 0:
         raise InputError(f"the radius must be positive, not {distance}")
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress must be a function of three arguments, or None, not {brief(progress)}")
     decider = Decider(net, asked, progress)
     found = search(decider, given, distance)
-    return Samples(net, asked, given, distance, found, decider.exact)
+    return Samples(net, asked, given, distance, found, decider)

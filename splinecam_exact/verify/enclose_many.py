@@ -20,6 +20,17 @@ _AT_ONCE = 1 << 19
 """About so many values of a node are computed at a time."""
 
 
+def at_once(net: Network, share: int = 1) -> int:
+    """At how many points to evaluate a network at a time, where each value takes `share` times the memory."""
+    widest = max(net.sizes)
+    for node in net.nodes:
+        if isinstance(node, Affine):
+            for weight in node.weights:
+                if isinstance(weight, Convolution):
+                    widest = max(widest, weight.groups * weight.kernel.shape[1] * math.prod(weight.output))
+    return max(1, _AT_ONCE // (share * widest))
+
+
 class Rows(Field):
     """A field whose `error` and `size` have an entry for each point; slopes are not bounded."""
 
@@ -38,13 +49,7 @@ class Enclosure:
         self._tick = tick
         self.steps = compiled(net, None, torch.device("cpu"), close=False)
         self._last = {source: number for number, step in enumerate(self.steps, 1) for source in step.sources}
-        widest = max(net.sizes)
-        for node in net.nodes:
-            if isinstance(node, Affine):
-                for weight in node.weights:
-                    if isinstance(weight, Convolution):
-                        widest = max(widest, weight.groups * weight.kernel.shape[1] * math.prod(weight.output))
-        self._rows = max(1, _AT_ONCE // widest)
+        self._rows = at_once(net)
 
     def values(self, points: Floats, rounded: bool) -> tuple[Floats, Floats]:
         """The outputs (n, outputs), and for each point a bound of their error's 2-norm; infinite where unknown.

@@ -8,6 +8,7 @@ of additions and multiplications that must not be fused: in torch each is an ope
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import copy
 from typing import NamedTuple
 
@@ -43,6 +44,22 @@ class Pair(NamedTuple):
         low = rest + more
         error = self.error * other.abs() + 2 * UNIT * (rest.abs() + more.abs())
         return Pair(*two_sum(high, low), error * SAFE + TINY * (1 + other.abs()))
+
+    def times_pair(self, other: Pair) -> Pair:
+        """The product with others."""
+        more = self.high * other.low
+        found = self.times(other.high).plus(more)
+        size = self.high.abs() + self.error
+        error = found.error + self.error * other.low.abs() + 2 * size * other.error + 2 * UNIT * more.abs()
+        return found._replace(error=error * SAFE + TINY)
+
+    def negated(self) -> Pair:
+        """The same with the other sign."""
+        return Pair(-self.high, -self.low, self.error)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Pair:
+        """What picks or copies some of the numbers, applied to each part."""
+        return Pair(*map(function, self))
 
 
 def pair_of(high: Tensor) -> Pair:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from splinecam_exact.decide import Decider
 from splinecam_exact.domain import Polygon, Slice
@@ -30,7 +31,8 @@ class MeshGeometry(Geometry):
         self.vertex_count = len(mesh.x)
         self.unit_count = engine.history.unit_count
         self.coordinates = mesh.x.cpu().numpy()
-        self.slack = float(engine.accuracy.ball.max())
+        self._balls: NDArray[np.float64] = engine.accuracy.ball.cpu().numpy()
+        self.slack = float(self._balls.max())
         self._twins = mesh.twin.cpu().numpy()
         self._exactly, self._history = engine.exactly, engine.history
 
@@ -47,6 +49,10 @@ class MeshGeometry(Geometry):
     def places(self, vertices: Ints) -> list[Point]:
         """Some exact vertices."""
         return super().places(vertices) if "points" in self.__dict__ else self._computed(vertices)
+
+    def distances(self) -> NDArray[np.float64]:
+        """Per vertex, how far `coordinates` may be from the exact one."""
+        return self._balls
 
     def decider(self) -> Decider:
         """The one that the vertices are computed with."""
