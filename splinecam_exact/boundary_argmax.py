@@ -102,7 +102,7 @@ def _tied(part: Subdivision, headed: Subdivision, on_faces: Masks, progress: Pro
         maybe &= ~(found + errors < (found - errors).max(axis=1, keepdims=True))
     vertices, other = np.nonzero(maybe)
     if len(vertices):
-        cells = Cells(headed.network, part.domain, headed.geometry, progress, own=True)
+        cells = Cells(headed.network, part.domain, headed.geometry, progress)
         (group,) = cells.program.unit_steps()[-1].units
         sources = np.array(group.sources)
         first = _lowest(masks[vertices])

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
+from gmpy2 import mpq
 
 from splinecam_exact.boundary_trace import some_face
 from splinecam_exact.decide import Decider, Signs
@@ -15,7 +16,7 @@ from splinecam_exact.decide.evaluate import Form
 from splinecam_exact.domain import Polygon, Slice
 from splinecam_exact.geometry import Geometry, pattern_of
 from splinecam_exact.half_edges import Ints
-from splinecam_exact.kernel.program import PieceUnit, Program, Progress
+from splinecam_exact.kernel.program import Program, Progress
 from splinecam_exact.network import Network
 from splinecam_exact.partitioning import lowered
 from splinecam_exact.subdivision import Subdivision
@@ -25,20 +26,18 @@ if TYPE_CHECKING:
 
 
 class Cells:
-    """A network whose functions are decided on the cells of a geometry. Its units may go on where those states end.
+    """A network whose outputs are decided on its cells.
 
-    The program is made when something must be decided exactly. If the cells are the network's `own`, that of the
-    geometry is taken, where it has one.
+    The program is made when something must be decided exactly; the geometry's decider is taken, where it has one.
     """
 
-    def __init__(
-        self, net: Network, dom: Polygon | Slice, geometry: Geometry, progress: Progress | None, own: bool
-    ) -> None:
-        self.net, self.dom, self.geometry, self.progress, self.own = net, dom, geometry, progress, own
+    def __init__(self, net: Network, dom: Polygon | Slice, geometry: Geometry, progress: Progress | None) -> None:
+        self.net, self.dom, self.geometry, self.progress = net, dom, geometry, progress
+        self._named: dict[tuple[int, int, mpq], int] = {}
 
     def __getstate__(self) -> dict[str, object]:
         state = {name: value for name, value in self.__dict__.items() if name not in ("program", "decider")}
-        return {**state, "progress": None}
+        return {**state, "progress": None, "_named": {}}
 
     @cached_property
     def program(self) -> Program:
@@ -48,14 +47,16 @@ class Cells:
     @cached_property
     def decider(self) -> Decider:
         """Exact signs and forms."""
-        known = self.geometry.decider() if self.own else None
-        return known or Decider(self.program, progress=self.progress)
+        return self.geometry.decider() or Decider(self.program, progress=self.progress)
 
-    @property
-    def last_cut(self) -> int:
-        """The decider's number of the last comparison of a Piecewise unit."""
-        units = (unit for step in self.program.unit_steps() for unit in step.units)
-        return sum(len(unit.cuts) for unit in units if isinstance(unit, PieceUnit)) - 1
+    def cut(self, plus: int, minus: int, level: mpq) -> int:
+        """The decider's number of output `plus` less output `minus` (none if it is -1) less `level`."""
+        function = (plus, minus, level)
+        if function not in self._named:
+            outputs = self.program.outputs
+            pair = np.array([[outputs[plus], outputs[minus] if minus >= 0 else -1]])
+            self._named[function] = self.decider.compare(pair, level)
+        return self._named[function]
 
     def signs(self, cuts: Ints, vertices: Ints) -> Signs:
         """The exact signs of cuts[r] at vertices[r]."""

@@ -50,7 +50,7 @@ def trace_duels(part: Subdivision, progress: Progress | None) -> Trace | None:
         return None
     values, errors = known.values, known.errors.max(axis=0)
     errors = errors + ROUNDING * abs(values).max(axis=0)
-    duels = _Duels(part, values, errors, Cells(part.network, part.domain, part.geometry, progress, own=True))
+    duels = _Duels(part, values, errors, Cells(part.network, part.domain, part.geometry, progress))
     return duels.trace()
 
 

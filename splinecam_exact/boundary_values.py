@@ -1,4 +1,4 @@
-"""A network's outputs at the vertices of a subdivision, in float64 with proved bounds (proofs/samples.md)."""
+"""A network's outputs at the vertices of a subdivision, in float64 with proved bounds (proofs/fast.md, section 10)."""
 
 from __future__ import annotations
 

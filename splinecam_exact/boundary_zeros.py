@@ -22,7 +22,7 @@ from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import Point, homogeneous
 from splinecam_exact.network import Network
-from splinecam_exact.nodes import Affine, Piecewise
+from splinecam_exact.nodes import Affine
 from splinecam_exact.subdivision import Subdivision
 
 
@@ -50,28 +50,26 @@ class _Zeros:
 
     def __init__(self, part: Subdivision, function: Function, progress: Progress | None) -> None:
         self.part, self.function = part, function
-        net = function.head(part.network)
-        bent = Network(net.input_size, (*net.nodes, Piecewise.relu(len(net.nodes))))
-        self.cells = Cells(bent, part.domain, part.geometry, progress, own=False)
-        self.known = vertex_values(net, part)
+        self.cells = Cells(part.network, part.domain, part.geometry, progress)
+        known = vertex_values(function.head(part.network), part)
+        if known is not None and part.certified:
+            known.sharpen(known.unsure())
+        self.values: Floats | None = None if known is None else known.values[:, 0]
+        self.errors = np.empty(0) if known is None else known.errors[:, 0]
         self.signs = self._signs()
 
     def _signs(self) -> Signs:
         """The sign of the function at every vertex: exact, but for a float64 subdivision."""
-        known = self.known
-        if known is None:
+        if self.values is None:
             unsure = np.arange(self.part.geometry.vertex_count)
             signs = np.zeros(len(unsure), np.int8)
         else:
-            if self.part.certified:
-                known.sharpen(known.unsure())
-            values = known.values[:, 0]
-            signs = (values > 0).astype(np.int8) - (values < 0)
+            signs = (self.values > 0).astype(np.int8) - (self.values < 0)
             if not self.part.certified:
                 return signs
-            unsure = known.unsure()
+            unsure = np.flatnonzero(~(abs(self.values) > self.errors))
         if len(unsure):
-            signs[unsure] = self.cells.signs(np.full(len(unsure), self.cells.last_cut), unsure)
+            signs[unsure] = self.cells.signs(np.full(len(unsure), self.cells.cut(*self.function)), unsure)
         return signs
 
     def trace(self) -> Trace:
@@ -125,9 +123,9 @@ class _Zeros:
     def _places(self, codes: Ints) -> Places:
         count = self.part.geometry.vertex_count
         inside = codes >= count
-        if self.known is None:
+        if self.values is None:
             return Places(len(codes), partial(self._exact, codes), None, 0.0)
-        values, errors = self.known.values[:, 0], self.known.errors[:, 0]
+        values, errors = self.values, self.errors
         fast = np.empty((len(codes), 2))
         fast[~inside] = self.part.coordinates[codes[~inside]]
         u, w, _ = self._edges(codes[inside] - count)
@@ -147,7 +145,7 @@ class _Zeros:
         geometry, codes = self.part.geometry, all_codes[numbers]
         inside = codes >= geometry.vertex_count
         u, w, faces = self._edges(codes[inside] - geometry.vertex_count)
-        forms = self.cells.forms(np.full(len(u), self.cells.last_cut), faces)
+        forms = self.cells.forms(np.full(len(u), self.cells.cut(*self.function)), faces)
         vertices, zeros = iter(geometry.places(codes[~inside])), iter(zeros_between(geometry, forms, u, w))
         return [next(zeros) if i else next(vertices) for i in inside.tolist()]
 

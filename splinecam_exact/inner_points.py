@@ -1,7 +1,7 @@
 """Three float64 points that are surely inside a face, and what an affine function's values there say of the corners.
 
 The exact corners of a face are near their float64 coordinates; how a network behaves between the two is not known
-without a bound of its slopes. At a float64 point, nothing but rounding is lost. See proofs/samples.md.
+without a bound of its slopes. At a float64 point, nothing but rounding is lost. See proofs/fast.md, section 10.
 """
 
 from __future__ import annotations

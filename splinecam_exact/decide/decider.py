@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from gmpy2 import lcm, mpz, sign
+from gmpy2 import lcm, mpq, mpz, sign
 from numpy.typing import NDArray
 
 from splinecam_exact.decide.digits import Floats, Ints
@@ -32,6 +32,8 @@ REQUESTS = 1 << 16
 """How many requests are decided at a time."""
 
 Signs = NDArray[np.int8]
+
+ZERO = mpq(0)
 
 
 class Stages(NamedTuple):
@@ -58,9 +60,9 @@ class Decider:
     """Decides signs of lines on the cells of a program with two inputs and a convex domain. No answer is ever wrong.
 
     Cuts are numbered: number t is the comparison (Piecewise unit, breakpoint), counted over all units in program order,
-    and stands for the affine form source - breakpoint on a cell; after these come the differences of two values that
-    `compare` has named. A cell is given by its pattern. As much of it is enough, and only that is looked at, as the
-    units hold that the cut's sources depend on.
+    and stands for the affine form source - breakpoint on a cell; after these come the differences of values, or of
+    values and numbers, that `compare` has named. A cell is given by its pattern. As much of it is enough, and only that
+    is looked at, as the units hold that the cut's sources depend on.
 
     `windows` says which of the program's steps are convolutions, which would else be found out from equal coefficients.
     `progress` is called now and then; it may raise. `digits` are the digits per value that the wide stage keeps, one
@@ -98,22 +100,25 @@ class Decider:
             for m, c in unit.cuts
         ]
         self._sources: Ints = np.array([j for j, _, _ in cuts], np.int64)
-        self._others = np.full(len(cuts), -1)  # what is subtracted: the number of a value
-        self._scales = [(m, c) for _, m, c in cuts]  # its factor is the second number then, else that is a constant
+        self._others = np.full(len(cuts), -1)  # the number of a value that is subtracted, -1 for none
+        self._scales = [(m, mpz(0), c) for _, m, c in cuts]  # the factors of both, and a constant
         self._needs: Ints = np.array(self._plan.needs, np.int64)
         self._precisions: dict[int, Precision] = {}
 
-    def compare(self, pairs: Ints) -> int:
-        """Name the differences of some pairs of values, shape (n, 2), as further cuts; returns the number of the first.
+    def compare(self, pairs: Ints, level: mpq = ZERO) -> int:
+        """Name the differences of some pairs of values, shape (n, 2), less a level, as further cuts.
 
-        Raises InputError for values that do not exist.
+        Where the second is -1, nothing is subtracted but the level. Returns the number of the first. Raises InputError
+        for values that do not exist.
         """
         pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
-        _check(pairs, 0, len(self._needs), "value")
+        _check(pairs[:, 0], 0, len(self._needs), "value")
+        _check(pairs[:, 1], -1, len(self._needs), "value")
         first, denominator = len(self._sources), self._plan.program.denominator
         for i, j in pairs.tolist():
-            common = lcm(denominator[i], denominator[j])
-            self._scales.append((common // denominator[i], common // denominator[j]))
+            common = lcm(denominator[i], denominator[j] if j >= 0 else 1, level.denominator)
+            other = common // denominator[j] if j >= 0 else mpz(0)
+            self._scales.append((common // denominator[i], other, -level.numerator * (common // level.denominator)))
         self._sources = np.concatenate([self._sources, pairs[:, 0]])
         self._others = np.concatenate([self._others, pairs[:, 1]])
         return first
@@ -281,30 +286,26 @@ class Decider:
         second[two] = where[len(cuts) :]
         requests = np.stack([where[: len(cuts)], second, cuts], axis=1)
         different, again = np.unique(requests, axis=0, return_inverse=True)
-        lines = [
-            self._difference(forms[k], forms[j], cut, precision) if j >= 0 else self._line(forms[k], cut, precision)
-            for k, j, cut in different.tolist()
-        ]
+        lines = [self._line(forms[k], forms[j] if j >= 0 else None, cut, precision) for k, j, cut in different.tolist()]
         return [lines[k] for k in again.reshape(-1).tolist()]
 
     def _low(self, number: int, precision: Precision) -> int:
         """The position of the lowest bit that is kept of a value."""
         return self._plan.bits * precision.low[int(self._plan.steps_of(np.array([number]))[0])]
 
-    def _line(self, form: Form, cut: int, precision: Precision) -> Enclosure:
-        """A multiple of a value, and a constant."""
-        (a, b, c), (m, offset), source = form, self._scales[cut], int(self._sources[cut])
-        low = mpz(1) << self._low(source, precision)
-        radius = m * precision.radius[source] + bool(offset % low)
-        return Enclosure((m * a, m * b, m * c + offset // low), radius)
-
-    def _difference(self, form: Form, other: Form, cut: int, precision: Precision) -> Enclosure:
-        """A multiple of a value, minus one of another."""
-        (m, n), i, j = self._scales[cut], int(self._sources[cut]), int(self._others[cut])
-        low, beyond = self._low(i, precision), self._low(j, precision)
-        m, n = m << max(0, low - beyond), n << max(0, beyond - low)
-        a, b, c = (m * p - n * q for p, q in zip(form, other, strict=True))
-        return Enclosure((a, b, c), m * precision.radius[i] + n * precision.radius[j])
+    def _line(self, form: Form, other: Form | None, cut: int, precision: Precision) -> Enclosure:
+        """A multiple of a value, perhaps less one of another, and a constant: in units of the lowest digit of both."""
+        m, n, offset = self._scales[cut]
+        i, j = int(self._sources[cut]), int(self._others[cut])
+        low, radius = self._low(i, precision), m * precision.radius[i]
+        a, b, c = (m * p for p in form)
+        if other is not None:
+            beyond = self._low(j, precision)
+            m, n, low = mpz(1) << max(0, low - beyond), n << max(0, beyond - low), min(low, beyond)
+            a, b, c = (m * p - n * q for p, q in zip((a, b, c), other, strict=True))
+            radius = m * radius + n * precision.radius[j]
+        unit = mpz(1) << low
+        return Enclosure((a, b, c + offset // unit), radius + bool(offset % unit))
 
     def _forms(
         self, patterns: Sequence[bytes], numbers: Ints, which: Ints, precision: Precision

@@ -14,6 +14,7 @@ from copy import copy
 import torch
 from torch import Tensor
 
+from splinecam_exact.verify.live import schedule
 from splinecam_exact.verify.pairs import Pair, exact_product, pair_of
 from splinecam_exact.verify.rigor import UNIT
 from splinecam_exact.verify.steps import Bent, Largest, Linear, Step
@@ -51,14 +52,14 @@ def centred(steps: list[Step], corners: Tensor) -> list[Step]:
 def _near(steps: list[Step], points: Tensor) -> bool:
     """Whether some units' inputs are far larger than their differences: at the first point, and to the others."""
     values = Values(steps, points, bounds=False)
-    last = {source: number for number, step in enumerate(steps, 1) for source in step.sources}
-    for number, step in enumerate(steps, 1):
+    for number, _, kept in schedule(steps):
+        step = steps[number - 1]
         if not isinstance(step, Linear):
             value = values.fields[step.sources[0]].value
             if float((value[1:] - value[0]).abs().max()) * FAR < float(value[0].abs().max()) < torch.inf:
                 return True
         values.step(number)
-        values.keep({n for n in values.fields if n == number or last.get(n, 0) > number})
+        values.keep(kept)
     return False
 
 

@@ -5,6 +5,23 @@ from __future__ import annotations
 from splinecam_exact.verify.steps import Linear, Step
 
 
+def schedule(steps: list[Step]) -> list[tuple[int, bool, set[int]]]:
+    """The nodes that the last one depends on, in order: each with whether it alone reads its first source, and what to
+    keep after it.
+    """
+    wanted = {len(steps)}
+    for number in range(len(steps), 0, -1):
+        if number in wanted:
+            wanted.update(steps[number - 1].sources)
+    order = sorted(wanted - {0})
+    readers = [source for number in order for source in steps[number - 1].sources]
+    last = {source: number for number in order for source in steps[number - 1].sources} | {len(steps): len(steps) + 1}
+    return [
+        (number, readers.count(steps[number - 1].sources[0]) == 1, {n for n in wanted if n <= number < last.get(n, 0)})
+        for number in order
+    ]
+
+
 class Liveness:
     """For a list of nodes (numbered from 1): which matter for a later layer of units."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from splinecam_exact.verify.live import schedule
 from splinecam_exact.verify.rigor import LARGE, LERP, RADII, SAFE, TINY, UNIT, chunk, larger, norms
 from splinecam_exact.verify.steps import Bent, Field, Linear, Step
 
@@ -83,12 +84,10 @@ class Values:
         return found * (1 + 2.0**-7) + TINY if found < LARGE else float("inf")
 
     def run(self) -> Field:
-        """Compute all nodes, one after another, dropping what nobody reads any more; the field of the last."""
-        last = {source: number for number, step in enumerate(self.steps, 1) for source in step.sources}
-        readers = [source for step in self.steps for source in step.sources]
-        for number, step in enumerate(self.steps, 1):
-            self.step(number, alone=readers.count(step.sources[0]) == 1)
-            self.keep({n for n in self.fields if n == number or last.get(n, 0) > number})
+        """Compute what the last node depends on, and drop what nobody reads any more; the field of the last."""
+        for number, alone, kept in schedule(self.steps):
+            self.step(number, alone)
+            self.keep(kept)
         return self.fields[len(self.steps)]
 
     def keep(self, numbers: set[int]) -> None:
