@@ -1,4 +1,4 @@
-"""Answers at many points: by float64 with proved bounds; where those leave them open, by pairs of float64; then exactly.
+"""Answers at many points: by float64 with proved bounds, by pairs of float64, and exactly.
 
 Each stage takes what the one before leaves open, and costs some twenty times as much a point, or more.
 """
@@ -117,9 +117,7 @@ class Decider:
             answers[i] = self.answer(exact_row(points[i]) if row is None else row(i))
         return answers, values, outputs, errors
 
-    def _closely(
-        self, answers: Ints, some: Ints, points: Floats, row: Callable[[int], list[mpq]] | None
-    ) -> Ints:
+    def _closely(self, answers: Ints, some: Ints, points: Floats, row: Callable[[int], list[mpq]] | None) -> Ints:
         """Answer in pairs of float64 at some of the points, where these suffice; where they do not is returned."""
         if self._pairs is None or not len(some):
             return some
