@@ -1,0 +1,1 @@
+"""Another tool's partition against the exact one: see `compare`."""
