@@ -300,8 +300,8 @@ def boundary(
     It is as exact as `part`: in mode "float64" nothing vouches for it, and where f only touches zero it is found by
     chance. Raises InputError for outputs that do not exist and a level that is no number, NetworkError for an arg-max
     over more than 63 outputs, Undecided beyond `max_cells`. Cost: an evaluation of the network at all vertices in
-    float64 and exact signs of what that leaves open (mode "rational": of all). For the arg-max, one more partition in
-    mode "rational" and where outputs tie at vertices, and otherwise exact work on the cells around triple points.
+    float64 and exact signs of what that leaves open (mode "rational": of all). For the arg-max, exact work on the cells
+    that the boundary crosses and where outputs tie at corners, and one more partition in the other modes.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 0], [0, 1]], [0, 0], "abs"), ([[1, 1]], [-1])])     # |x| + |y| - 1

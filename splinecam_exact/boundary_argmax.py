@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from splinecam_exact.boundary_cells import Cells, vertex_values
+from splinecam_exact.boundary_masks import Masks, changing, listed, lowest, pairs, several, without_lowest
 from splinecam_exact.boundary_trace import Places, Trace, places_of, some_polygons
 from splinecam_exact.geometry import CHUNK, Geometry, States, chunks
 from splinecam_exact.half_edges import OUTER, Ints
@@ -20,9 +20,6 @@ from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import Point
 from splinecam_exact.partitioning import partition
 from splinecam_exact.subdivision import Subdivision
-
-Masks = NDArray[np.int64]
-"""Sets of outputs: output k is bit k."""
 
 TRIES = 3
 """How many hash functions are tried to tell patterns apart."""
@@ -38,15 +35,15 @@ def trace_argmax(part: Subdivision, progress: Progress | None, max_cells: int | 
     tied = at_vertices[dcel.origin[half]] & at_vertices[dcel.origin[dcel.twin[half]]]
     answer = np.append(on_faces, 0)  # the outer face has the number -1
     left, right = dcel.face[half], dcel.face[dcel.twin[half]]
-    chosen = _several(tied) & ~(_several(answer[left]) & (answer[left] == answer[right]))
+    chosen = listed(answer[left], answer[right], tied)
     edges, tied = half[chosen], tied[chosen]
     left, right = left[chosen], right[chosen]
 
-    filled = np.flatnonzero(_several(on_faces))
+    filled = np.flatnonzero(several(on_faces))
     areas = some_polygons(polygons, filled)
     ends = np.stack([dcel.origin[edges], dcel.origin[dcel.twin[edges]]], axis=1)
-    several = np.flatnonzero(_several(at_vertices))
-    isolated = np.setdiff1d(several, np.concatenate([ends.ravel(), areas.corners]))
+    met = np.flatnonzero(several(at_vertices))
+    isolated = np.setdiff1d(met, np.concatenate([ends.ravel(), areas.corners]))
     used = np.unique(np.concatenate([ends.ravel(), areas.corners, isolated]))
     beside = np.unique(np.concatenate([left, right[right != OUTER], filled]))
     known = np.full(len(on_faces) + 1, OUTER)
@@ -55,13 +52,13 @@ def trace_argmax(part: Subdivision, progress: Progress | None, max_cells: int | 
         _places(headed, used),
         np.searchsorted(used, ends),
         np.stack([known[left], known[right]], axis=1),
-        _pairs(answer[left], answer[right], tied),
-        (right != OUTER) & (answer[left] != answer[right]) & ~_several(answer[left]) & ~_several(answer[right]),
+        pairs(answer[left], answer[right], tied),
+        changing(answer[left], answer[right]),
         areas._replace(corners=np.searchsorted(used, areas.corners)),
         known[filled],
-        _pairs(on_faces[filled], on_faces[filled], on_faces[filled]),
+        pairs(on_faces[filled], on_faces[filled], on_faces[filled]),
         np.searchsorted(used, isolated),
-        np.searchsorted(used, used[_several(_without_lowest(at_vertices[used]))]),
+        np.searchsorted(used, used[several(without_lowest(at_vertices[used]))]),
     )
 
 
@@ -105,9 +102,9 @@ def _tied(part: Subdivision, headed: Subdivision, on_faces: Masks, progress: Pro
         cells = Cells(headed.network, part.domain, headed.geometry, progress)
         (group,) = cells.program.unit_steps()[-1].units
         sources = np.array(group.sources)
-        first = _lowest(masks[vertices])
-        pairs, which = np.unique(np.stack([sources[first], sources[other]], axis=1), axis=0, return_inverse=True)
-        cuts = cells.decider.compare(pairs) + which.reshape(-1)
+        first = lowest(masks[vertices])
+        compared, which = np.unique(np.stack([sources[first], sources[other]], axis=1), axis=0, return_inverse=True)
+        cuts = cells.decider.compare(compared) + which.reshape(-1)
         equal = cells.signs(cuts, vertices) == 0
         np.bitwise_or.at(masks, vertices[equal], np.int64(1) << other[equal])
     return masks
@@ -130,28 +127,3 @@ def _faces_in(part: Subdivision, states: States) -> Ints:
         same = (geometry.state_rows(face) == states[left]).all(axis=1)
         found[left[same]] = face[same]
     return found
-
-
-def _pairs(left: Masks, right: Masks, tied: Masks) -> Ints:
-    """Two different outputs that are tied: the lowest that is largest on the left, and on the right, if that can be."""
-    right = np.where(right == 0, left, right)
-    first = np.where(left == right, tied, np.where(left & ~right, left & ~right, left))
-    second = np.where(left == right, _without_lowest(tied), right & ~(first & -first))
-    second = np.where(second == 0, tied & ~(first & -first), second)
-    return np.stack([_lowest(first), _lowest(second)], axis=1)
-
-
-def _several(masks: Masks) -> NDArray[np.bool_]:
-    """Whether there are two or more outputs in each set."""
-    several: NDArray[np.bool_] = _without_lowest(masks) != 0
-    return several
-
-
-def _without_lowest(masks: Masks) -> Masks:
-    return masks & (masks - 1)
-
-
-def _lowest(masks: Masks) -> Ints:
-    """The lowest output of each set that is not empty."""
-    lowest: Ints = np.frexp((masks & -masks).astype(np.float64))[1] - 1
-    return lowest.astype(np.int64)

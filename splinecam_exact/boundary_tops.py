@@ -1,0 +1,92 @@
+"""Which outputs are largest at every vertex of a subdivision: by float64 with proved bounds, exact where these meet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from gmpy2 import mpq
+from numpy.typing import NDArray
+
+from splinecam_exact.boundary_cells import Cells
+from splinecam_exact.boundary_masks import Masks
+from splinecam_exact.half_edges import Ints
+
+if TYPE_CHECKING:
+    from splinecam_exact.boundary_values import VertexValues
+
+Bools = NDArray[np.bool_]
+
+ROUNDING = 2.0**-48
+"""Covers the rounding of a few operations, relative to their size."""
+
+
+class Outputs:
+    """Some of a network's outputs at the vertices: `values` and `errors`, their bounds, have the shape (V, outputs).
+
+    `numbers` are those of the outputs in the network; here they are called by their columns.
+    """
+
+    def __init__(self, numbers: Ints, known: VertexValues, cells: Cells) -> None:
+        self.numbers, self.cells, self._known = numbers, cells, known
+        self._take()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_known"}
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def cuts(self, first: Ints, second: Ints) -> Ints:
+        """The decider's numbers of the differences of two outputs."""
+        compared, which = np.unique(np.stack([first, second], axis=1), axis=0, return_inverse=True)
+        cuts = [self.cells.cut(i, j, mpq(0)) for i, j in self.numbers[compared].tolist()]
+        return np.array(cuts, np.int64)[which.reshape(-1)]
+
+    def sharpen(self, vertices: Ints) -> None:
+        """Better bounds at some vertices."""
+        self._known.sharpen(vertices)
+        self._take()
+
+    def _take(self) -> None:
+        values, errors = self._known.values[:, self.numbers], self._known.errors[:, self.numbers]
+        self.values, self.errors = values, errors * (1 + ROUNDING) + ROUNDING * abs(values)
+
+    def largest(self) -> Masks:
+        """The outputs that are largest at each vertex."""
+        maybe: Bools = self._maybe()
+        unsure = np.flatnonzero(np.count_nonzero(maybe, axis=1) > 1)
+        if len(unsure):
+            self.sharpen(unsure)
+            maybe = self._maybe()
+            unsure = unsure[np.count_nonzero(maybe[unsure], axis=1) > 1]
+        while len(unsure):
+            maybe[unsure], beaten = self._compared(unsure, maybe[unsure])
+            unsure = unsure[beaten]
+        bits = np.int64(1) << np.arange(len(self))
+        largest: Masks = np.where(maybe, bits, 0).sum(axis=1)
+        return largest
+
+    def _maybe(self) -> Bools:
+        """Which outputs may be the largest at each vertex, as far as the bounds say."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            low, high = self.values - self.errors, self.values + self.errors
+        found: Bools = ~np.asarray(high < low.max(axis=1, keepdims=True))
+        return found
+
+    def _compared(self, vertices: Ints, maybe: Bools) -> tuple[Bools, Bools]:
+        """The outputs that are left when, at each vertex, one that may be largest is compared with the others.
+
+        And whether several have beaten it, so that these must be compared: hardly ever, as it is the one that float64
+        takes for the largest. So as few as can be are compared, and nearly all of them at once.
+        """
+        rows = np.arange(len(vertices))
+        champion = np.where(maybe, np.nan_to_num(self.values[vertices]), -np.inf).argmax(axis=1)
+        maybe[rows, champion] = False
+        row, other = np.nonzero(maybe)
+        signs = self.cells.signs(self.cuts(champion[row], other), vertices[row])
+        ahead, equal = np.zeros_like(maybe), np.zeros_like(maybe)
+        ahead[row, other], equal[row, other] = signs < 0, signs == 0
+        equal[rows, champion] = True
+        count = np.count_nonzero(ahead, axis=1)[:, np.newaxis]
+        return np.where(count > 0, ahead, equal), count[:, 0] > 1
