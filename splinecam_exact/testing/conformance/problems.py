@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from splinecam_exact.domain import Polygon
 from splinecam_exact.kernel.errors import FileFormatError, InputError, MissingDependency
 from splinecam_exact.kernel.rational import format_rational, parse_rational, rational
 from splinecam_exact.network import Network
+from splinecam_exact.testing.brute_force import BruteForce, brute_force, relu_layers
 
 if TYPE_CHECKING:
     import torch
@@ -87,6 +89,18 @@ class Problem:
     def polygon(self) -> Polygon:
         """The domain as an exact object."""
         return Polygon(self.domain)
+
+    def brute_force(self) -> BruteForce:
+        """The answer of an independent oracle: exact, in plain fractions, and slow beyond some hundred cells.
+
+        States are 0 (off), 1 (at the breakpoint on the whole cell), 2 (on).
+
+        >>> problem = Problem("axis", "generic", [([[1, 0]], [0]), ([[1]], [0])], [(-1, -1), (1, -1), (1, 1), (-1, 1)])
+        >>> problem.brute_force().counts
+        {'A': 2, 'L': 2, 'P': 2, 'V': 6, 'E': 7}
+        """
+        layers = relu_layers([(weights.tolist(), bias.tolist()) for weights, bias in self.layers])
+        return brute_force(layers, [(Fraction(x), Fraction(y)) for x, y in self.domain.tolist()])
 
     def torch(self) -> torch.nn.Sequential:
         """The network as float64 torch layers: Linear and ReLU in turn, Linear at the end.
