@@ -7,10 +7,11 @@ Pairs lose 1e-28. What they leave open is a zero, or a tie, or looks like one: e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from splinecam_exact.arrays import Floats
 from splinecam_exact.network import Network
@@ -18,10 +19,20 @@ from splinecam_exact.questions import Question
 from splinecam_exact.verify.enclose_pairs import PairEnclosure
 from splinecam_exact.verify.paired import largest, numbers
 from splinecam_exact.verify.pairs import Pair
-from splinecam_exact.verify.rigor import SAFE
+from splinecam_exact.verify.rigor import SAFE, norms
 from splinecam_exact.weights import Ints
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class Close(NamedTuple):
+    """What is known at n points: see `Decider.answers`; and which answers are sure."""
+
+    answers: Ints
+    values: Floats
+    outputs: Floats
+    errors: Floats
+    sure: Bools
 
 
 class CloseAnswers:
@@ -32,13 +43,16 @@ class CloseAnswers:
         self._level = numbers([-asked.level])
         self._enclosure = PairEnclosure(net, tick)
 
-    def answers(self, points: Floats, lows: Floats | None) -> tuple[Ints, Bools]:
-        """The answers (n,) at `points` + `lows`, the float64 nearest to what they lack, and which are sure."""
-        found = [self._decided(outputs) for outputs in self._enclosure.values(points, lows)]
-        answers, sure = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
-        return answers, sure
+    def answers(self, points: Floats, lows: Floats | None) -> Close:
+        """The answers at `points` + `lows`, the float64 nearest to what `points` lack."""
+        found = []
+        for y in self._enclosure.values(points, lows):
+            errors = norms(y.low) + norms(y.error)
+            found.append((*self._decided(y), y.high, errors * SAFE))
+        answers, values, sure, outputs, errors = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+        return Close(answers, values, outputs, errors, sure)
 
-    def _decided(self, y: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+    def _decided(self, y: Pair) -> tuple[Tensor, Tensor, Tensor]:
         first, second = self._asked.positive, self._asked.negative
         if first is None:
             return _top(y)
@@ -46,19 +60,19 @@ class CloseAnswers:
         if second is not None:
             value = value.plus_pair(y.map(lambda part: part[:, second]).negated())
         value = value.plus_pair(self._level)
-        return torch.sign(torch.nan_to_num(value.high)).long(), _above(value.high.abs(), value.error)
+        return torch.sign(torch.nan_to_num(value.high)).long(), value.high, _above(value.high.abs(), value.error)
 
 
-def _top(y: Pair) -> tuple[torch.Tensor, torch.Tensor]:
-    """The class that seems to be the largest, and whether it is larger than each other one."""
+def _top(y: Pair) -> tuple[Tensor, Tensor, Tensor]:
+    """The class that seems to be the largest, by how much, and whether it is larger than each other one."""
     best = largest(y)
     here = (y.high == best.high.unsqueeze(1)) & (y.low == best.low.unsqueeze(1))
     top = here.long().argmax(1, keepdim=True)
-    others = y.map(lambda part: part.scatter(1, top, 0.0))
-    ahead = y.map(lambda part: part.gather(1, top)).plus_pair(others.negated())
-    return top[:, 0], _above(ahead.high, ahead.error).scatter(1, top, True).all(1)
+    ahead = y.map(lambda part: part.gather(1, top)).plus_pair(y.negated())
+    value = ahead.high.scatter(1, top, torch.inf).amin(1)
+    return top[:, 0], value, _above(ahead.high, ahead.error).scatter(1, top, True).all(1)
 
 
-def _above(high: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+def _above(high: Tensor, error: Tensor) -> Tensor:
     """Which pairs are surely above 0: what is added to the high part is at most one unit roundoff of it."""
     return (high > error * SAFE) & torch.isfinite(high)

@@ -23,7 +23,7 @@ from splinecam_exact.sample_points import exact_row
 from splinecam_exact.weights import Ints
 
 if TYPE_CHECKING:
-    from splinecam_exact.close_answers import CloseAnswers
+    from splinecam_exact.close_answers import Close, CloseAnswers
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 Tick = Callable[[int, int], None]
@@ -111,21 +111,26 @@ class Decider:
         """
         outputs, errors = self.evaluator.values(points, row is not None)
         answers, values, sure = self.asked.guess(outputs, errors)
-        unsure = self._closely(answers, np.flatnonzero(~sure), points, row).tolist()
-        for done, i in enumerate(unsure):
+        unsure = np.flatnonzero(~sure)
+        close = self._closely(points, unsure, row)
+        if close is not None:
+            some = unsure[close.sure]
+            for mine, better in zip((answers, values, outputs, errors), close, strict=False):
+                mine[some] = better[close.sure]
+            unsure = unsure[~close.sure]
+        for done, i in enumerate(unsure.tolist()):
             self.tick(done, len(unsure))
             answers[i] = self.answer(exact_row(points[i]) if row is None else row(i))
         return answers, values, outputs, errors
 
-    def _closely(self, answers: Ints, some: Ints, points: Floats, row: Callable[[int], list[mpq]] | None) -> Ints:
-        """Answer in pairs of float64 at some of the points, where these suffice; where they do not is returned."""
+    def _closely(self, points: Floats, some: Ints, row: Callable[[int], list[mpq]] | None) -> Close | None:
+        """What pairs of float64 say at some of the points."""
         if self._pairs is None or not len(some):
-            return some
+            return None
         lows = None if row is None else np.array([_lacking(points[i], row(i)) for i in some.tolist()])
-        found, sure = self._pairs.answers(points[some], lows)
-        answers[some[sure]] = found[sure]
-        self.close += int(sure.sum())
-        return some[~sure]
+        found = self._pairs.answers(points[some], lows)
+        self.close += int(found.sure.sum())
+        return found
 
     @cached_property
     def _pairs(self) -> CloseAnswers | None:

@@ -196,10 +196,10 @@ def certify_samples(
     proves nothing. Raises InputError for points of another width, that are not finite, or none at all; the message
     names the row. `progress` may raise to interrupt: it is called before each block of points.
 
-    Cost: with torch, ten to fifty evaluations of the network in float64, with bounds; exact arithmetic (some ms each
-    for small networks) where bounds do not decide, as on the boundary itself. 100 000 points of a 64-50-50-50-10
-    network that are farther from it than rounding errors take seconds. Without torch, all is exact, and the answers are
-    the same. Source: proofs/samples.md.
+    Cost: with torch, ten to fifty evaluations of the network in float64, with bounds; in pairs of float64, each as much
+    as some twenty, for points within rounding errors of the boundary; and exact arithmetic (some ms each for small
+    networks) for those that are on it, exactly, or seem so. 100 000 points of a 64-50-50-50-10 network that are no
+    zeros take seconds. Without torch, all is exact, and the answers are the same. Source: proofs/samples.md.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 2]], [-1])])
