@@ -17,7 +17,7 @@ from splinecam_exact.arrays import Floats
 from splinecam_exact.network import Network
 from splinecam_exact.questions import Question
 from splinecam_exact.verify.enclose_pairs import PairEnclosure
-from splinecam_exact.verify.paired import largest, numbers
+from splinecam_exact.verify.paired import above_zero, leading, numbers
 from splinecam_exact.verify.pairs import Pair
 from splinecam_exact.verify.rigor import SAFE, norms
 from splinecam_exact.weights import Ints
@@ -52,6 +52,14 @@ class CloseAnswers:
         answers, values, sure, outputs, errors = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
         return Close(answers, values, outputs, errors, sure)
 
+    def cells(self, points: Floats, lows: Floats | None) -> list[bytes | None]:
+        """For each point what tells its cell from others; None where it may be at a rim."""
+        found: list[bytes | None] = []
+        for pieces, sure in self._enclosure.pieces(points, lows):
+            rows = pieces.numpy().astype(np.int32)
+            found += [row.tobytes() if known else None for row, known in zip(rows, sure.tolist(), strict=True)]
+        return found
+
     def _decided(self, y: Pair) -> tuple[Tensor, Tensor, Tensor]:
         first, second = self._asked.positive, self._asked.negative
         if first is None:
@@ -60,19 +68,11 @@ class CloseAnswers:
         if second is not None:
             value = value.plus_pair(y.map(lambda part: part[:, second]).negated())
         value = value.plus_pair(self._level)
-        return torch.sign(torch.nan_to_num(value.high)).long(), value.high, _above(value.high.abs(), value.error)
+        return torch.sign(torch.nan_to_num(value.high)).long(), value.high, above_zero(value.high.abs(), value.error)
 
 
 def _top(y: Pair) -> tuple[Tensor, Tensor, Tensor]:
     """The class that seems to be the largest, by how much, and whether it is larger than each other one."""
-    best = largest(y)
-    here = (y.high == best.high.unsqueeze(1)) & (y.low == best.low.unsqueeze(1))
-    top = here.long().argmax(1, keepdim=True)
-    ahead = y.map(lambda part: part.gather(1, top)).plus_pair(y.negated())
+    top, ahead = leading(y)
     value = ahead.high.scatter(1, top, torch.inf).amin(1)
-    return top[:, 0], value, _above(ahead.high, ahead.error).scatter(1, top, True).all(1)
-
-
-def _above(high: Tensor, error: Tensor) -> Tensor:
-    """Which pairs are surely above 0: what is added to the high part is at most one unit roundoff of it."""
-    return (high > error * SAFE) & torch.isfinite(high)
+    return top[:, 0], value, above_zero(ahead.high, ahead.error).scatter(1, top, True).all(1)

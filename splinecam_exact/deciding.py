@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from gmpy2 import mpq
 
-from splinecam_exact.arrays import Floats, exact
+from splinecam_exact.arrays import Floats
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.local_maps import gradient
 from splinecam_exact.network import Network
 from splinecam_exact.questions import Question
 from splinecam_exact.rounding import nearest
+from splinecam_exact.same_cells import CellAnswers, worthwhile
 from splinecam_exact.sample_points import exact_row
 from splinecam_exact.weights import Ints
 
 if TYPE_CHECKING:
-    from splinecam_exact.close_answers import Close, CloseAnswers
+    from splinecam_exact.close_answers import CloseAnswers
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
+Known = tuple[Ints, Floats, Floats, Floats]
+"""Answers (n,), values (n,), outputs (n, outputs), and bounds of the 2-norms of their errors (n,)."""
 Tick = Callable[[int, int], None]
 """Told how many of how many points are done; may raise to interrupt."""
 
@@ -102,35 +105,38 @@ class Decider:
         """Says that so many of some exact computations are done."""
         self._tick_close = _ticking(progress, "samples: pairs of float64")
 
-    def answers(
-        self, points: Floats, row: Callable[[int], list[mpq]] | None = None
-    ) -> tuple[Ints, Floats, Floats, Floats]:
+    def answers(self, points: Floats, row: Callable[[int], list[mpq]] | None = None) -> Known:
         """The exact answers (n,); and as found on the way values (n,), outputs (n, outputs) and their error bounds.
 
         With `row`, the points are roundings of those that it gives.
         """
         outputs, errors = self.evaluator.values(points, row is not None)
         answers, values, sure = self.asked.guess(outputs, errors)
-        unsure = np.flatnonzero(~sure)
-        close = self._closely(points, unsure, row)
-        if close is not None:
-            some = unsure[close.sure]
-            for mine, better in zip((answers, values, outputs, errors), close, strict=False):
-                mine[some] = better[close.sure]
-            unsure = unsure[~close.sure]
-        for done, i in enumerate(unsure.tolist()):
-            self.tick(done, len(unsure))
-            answers[i] = self.answer(exact_row(points[i]) if row is None else row(i))
-        return answers, values, outputs, errors
+        known = answers, values, outputs, errors
+        rest, cells = self._closely(known, points, np.flatnonzero(~sure), row)
+        exactly = CellAnswers(self.net, self.asked, cells)
+        for done, (i, cell) in enumerate(zip(rest.tolist(), cells, strict=True)):
+            self.tick(done, len(rest))
+            self.exact += 1
+            answers[i] = exactly.answer(exact_row(points[i]) if row is None else row(i), cell)
+        return known
 
-    def _closely(self, points: Floats, some: Ints, row: Callable[[int], list[mpq]] | None) -> Close | None:
-        """What pairs of float64 say at some of the points."""
+    def _closely(
+        self, known: Known, points: Floats, some: Ints, row: Callable[[int], list[mpq]] | None
+    ) -> tuple[Ints, list[bytes | None]]:
+        """Improve what is known at some points by pairs of float64; where answers are open then, and in which cells."""
         if self._pairs is None or not len(some):
-            return None
+            return some, [None] * len(some)
         lows = None if row is None else np.array([_lacking(points[i], row(i)) for i in some.tolist()])
-        found = self._pairs.answers(points[some], lows)
-        self.close += int(found.sure.sum())
-        return found
+        close = self._pairs.answers(points[some], lows)
+        sure, open_ = some[close.sure], ~close.sure
+        for mine, better in zip(known, close, strict=False):
+            mine[sure] = better[close.sure]
+        self.close += len(sure)
+        rest = some[open_]
+        if len(rest) < worthwhile(self.asked, self.net.output_size):
+            return rest, [None] * len(rest)
+        return rest, self._pairs.cells(points[rest], None if lows is None else lows[open_])
 
     @cached_property
     def _pairs(self) -> CloseAnswers | None:
@@ -140,15 +146,10 @@ class Decider:
 
         return CloseAnswers(self.net, self.asked, self._tick_close)
 
-    def answer(self, point: list[mpq]) -> int:
-        """The answer at one point, in exact arithmetic."""
-        self.exact += 1
-        return self.asked.answer(self.net.program().evaluate(point))
-
 
 def _lacking(rounded: Floats, point: list[mpq]) -> list[float]:
     """The float64 nearest to what a rounded point lacks of the true one."""
-    rests = [q - exact(f) for f, q in zip(rounded.tolist(), point, strict=True)]
+    rests = [q - mpq(f) for f, q in zip(rounded.tolist(), point, strict=True)]
     return [nearest(q.numerator, q.denominator) for q in rests]
 
 

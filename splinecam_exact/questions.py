@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from gmpy2 import mpq
+from gmpy2 import mpq, mpz
 
 from splinecam_exact._text import brief
 from splinecam_exact.arrays import Floats, exact
@@ -118,7 +118,7 @@ def question(net: Network, output: object = None, classes: object = None, level:
     return Question(None, None, height)
 
 
-def top_class(outputs: Sequence[mpq]) -> int:
+def top_class(outputs: Sequence[mpq] | Sequence[mpz]) -> int:
     """The class of the largest output, or `TIE`."""
     largest = max(outputs)
     first = outputs.index(largest)

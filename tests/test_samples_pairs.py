@@ -18,11 +18,14 @@ import splinecam_exact as sx
 from splinecam_exact.arrays import ExactArray, Floats, exact
 from splinecam_exact.close_answers import CloseAnswers
 from splinecam_exact.deciding import Decider
+from splinecam_exact.kernel.program import Program
 from splinecam_exact.nodes import Affine, Max, Node, Piecewise
 from splinecam_exact.questions import question
 from splinecam_exact.rounding import nearest
+from splinecam_exact.same_cells import Cell
+from splinecam_exact.sample_points import Points, exact_row
 from splinecam_exact.samples import Samples
-from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks
+from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks, quarters
 from splinecam_exact.verify.enclose_pairs import PairEnclosure
 from splinecam_exact.verify.paired import numbers
 from splinecam_exact.verify.pairs import Pair
@@ -261,6 +264,52 @@ def test_answers_near_and_on_the_boundary_are_the_exact_ones(drawn: PlainNetwork
         if not one.is_argmax:
             assert answers[0] == 0
             assert decider.exact >= 1
+
+
+@given(degenerate_networks(), st.data())
+def test_points_with_one_key_are_in_one_cell_whose_map_gives_the_exact_answers(
+    drawn: PlainNetwork, data: st.DataObject
+) -> None:
+    net = drawn.network()
+    program = net.program()
+    point = st.lists(quarters(), min_size=net.input_size, max_size=net.input_size)
+    points = np.array(data.draw(st.lists(point, min_size=20, max_size=40)), np.float64)
+    level = net.evaluate(points[0])[-1]
+    asked = [question(net, output=net.output_size - 1, level=level)]
+    if net.output_size > 1:
+        asked += [question(net), question(net, classes=(1, 0), level="1/3")]
+    for one in asked:
+        cells: dict[bytes, tuple[bytes, Cell]] = {}
+        keys = CloseAnswers(net, one, lambda done, total: None).cells(points, None)
+        assert len(keys) == len(points)
+        for x, key in zip(points, keys, strict=True):
+            row = exact_row(x)
+            pattern, answer = program.pattern(row), one.answer(program.evaluate(row))
+            if key is not None:
+                known, cell = cells.setdefault(key, (pattern, Cell(program, one, row)))
+                assert known == pattern
+                assert cell.answer(row) == answer
+    assert program.unit_steps() or None not in keys
+
+
+@pytest.mark.parametrize("options", [{}, {"output": 0, "level": "1/7"}, {"classes": (0, 1)}])
+def test_exact_points_of_a_boundary_take_few_evaluations(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = sx.from_layers(random_layers(np.random.default_rng(5), [2, 6, 6, 3]))
+    boundary = sx.boundary(sx.partition(net, sx.square(2)), **options)  # type: ignore[arg-type]
+    rows = [list(sample.x) for sample in sx.sample_boundary(boundary, 300, seed=0)]
+    rows += [[q + mpq(sign, 2**200) for q in row] for row in rows[:100] for sign in (-1, 1)]
+    expected = [question(net, **options).answer(net.evaluate(row)) for row in rows]  # type: ignore[arg-type]
+    called = list[object]()
+    evaluate = Program.evaluate
+    monkeypatch.setattr(Program, "evaluate", lambda self, x: called.append(x) or evaluate(self, x))  # type: ignore[func-returns-value]
+    found = Decider(net, question(net, **options))  # type: ignore[arg-type]
+    points = Points(rows, 2)
+    answers = found.answers(points.floats, points.row)[0]
+    assert answers.tolist() == expected
+    assert found.exact == 500
+    assert len(called) < 100
 
 
 def on_boundary(layers: list[tuple[Floats, Floats]], x: Floats, *, argmax: bool) -> Floats:

@@ -171,9 +171,19 @@ class Units:
         self.jumps = [_unless(column, 1) for column in _columns(jumps)]
         self.anchor = _unless(numbers([value for (value,) in rows(node.anchor)]), 0)
 
+    def _heights(self, x: Pair) -> list[Pair]:
+        return [x if b is None else x.plus_pair(b) for b in self.breakpoints]
+
+    def pieces(self, inputs: list[Pair]) -> tuple[Tensor, Tensor]:
+        """The number of each unit's piece (points, n), and at which points all are sure, and inside their pieces."""
+        heights = self._heights(inputs[0])
+        piece = torch.stack([h.high > 0 for h in heights]).sum(0)
+        sure = torch.stack([above_zero(h.high.abs(), h.error) for h in heights])
+        return piece, sure.all(0).all(1)
+
     def __call__(self, inputs: list[Pair]) -> Pair:
         (x,) = inputs
-        above = [x if b is None else x.plus_pair(b) for b in self.breakpoints]
+        above = self._heights(x)
         terms = [] if self.first is None else [above[0].times_pair(self.first)]
         for height, jump in zip(above, self.jumps, strict=True):
             bent = positive(height)
@@ -212,9 +222,29 @@ class Maxima:
         (x,) = inputs
         return largest(x.map(lambda part: part[:, self.members]))
 
+    def pieces(self, inputs: list[Pair]) -> tuple[Tensor, Tensor]:
+        """The value that is each group's largest (points, groups), and at which points all are sure, and single."""
+        top, ahead = leading(inputs[0].map(lambda part: part[:, self.members]))
+        chosen = self.members.expand(len(top), -1, -1).gather(2, top)
+        sure = above_zero(ahead.high, ahead.error) | (self.members == chosen)
+        return chosen[..., 0], sure.flatten(1).all(1)
+
 
 def largest(x: Pair) -> Pair:
     """The largest along the last axis; the error is the largest as well."""
     high = x.high.amax(-1)
     low = torch.where(x.high == high.unsqueeze(-1), x.low, -torch.inf).amax(-1)
     return Pair(high, low, x.error.amax(-1))
+
+
+def leading(x: Pair) -> tuple[Tensor, Pair]:
+    """The place of what seems to be the largest along the last axis, and how far it is ahead of each."""
+    best = largest(x)
+    here = (x.high == best.high.unsqueeze(-1)) & (x.low == best.low.unsqueeze(-1))
+    top = here.long().argmax(-1, keepdim=True)
+    return top, x.map(lambda part: part.gather(-1, top)).plus_pair(x.negated())
+
+
+def above_zero(high: Tensor, error: Tensor) -> Tensor:
+    """Which pairs are surely above 0: what is added to the high part is at most one unit roundoff of it."""
+    return (high > error * SAFE) & torch.isfinite(high)
