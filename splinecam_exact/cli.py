@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from splinecam_exact.cli_conformance_options import add_conformance
 from splinecam_exact.cli_output import CODES, Output, Result
 from splinecam_exact.cli_parser import (
     Parser,
@@ -253,6 +254,8 @@ each point. It is null where there are more than 10,000 points."""
     )
     plot.add_argument("--mark", metavar='"X,Y ..."', help="mark these points of the slice, numbered from 0")
     plot.add_argument("--title", metavar="TEXT")
+
+    add_conformance(commands)
 
     bench = add_command(
         commands,

@@ -29,7 +29,7 @@ def suite(full: bool = False, categories: Iterable[str] | None = None) -> list[P
     one that does not exist.
 
     >>> [problem.name for problem in suite(categories=["tangency"])][:4]
-    ['touches_at_a_corner', 'two_at_a_corner', 'a_side_and_a_corner', 'tangency_0_0']
+    ['touches_a_corner', 'touches_from_outside', 'touches_a_vertex_inside', 'tangency_0_0']
     """
     wanted = list(CATEGORIES) if categories is None else list(dict.fromkeys(categories))
     for category in wanted:

@@ -58,7 +58,8 @@ def serve(requests: BinaryIO, answers: int) -> None:
     try:
         tool = load_tool(first["tool"])
     except BaseException as error:
-        _send(answers, owner, frame({"status": "unusable", "reason": _told(error)}))
+        reason = _message(error) if type(error) is InputError else _told(error)
+        _send(answers, owner, frame({"status": "unusable", "reason": reason}))
         return
     with suppress(ValueError, OSError):  # the system allows less already
         _limit_memory(first["memory"])
@@ -119,7 +120,8 @@ def _told(error: BaseException) -> str:
     text = f"{type(error).__name__[:LONGEST]}: {_message(error)}"
     with suppress(Exception):
         last = traceback.extract_tb(error.__traceback__)[-1]
-        text += f" ({os.path.basename(last.filename)}, line {last.lineno})"
+        if not last.filename.startswith("<"):
+            text += f" ({os.path.basename(last.filename)}, line {last.lineno})"
     return text
 
 
