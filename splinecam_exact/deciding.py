@@ -5,9 +5,11 @@ Each stage takes what the one before leaves open, and costs some twenty times as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from importlib.util import find_spec
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,11 +19,12 @@ from splinecam_exact.arrays import Floats
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.local_maps import gradient
 from splinecam_exact.network import Network
+from splinecam_exact.nodes import Affine
 from splinecam_exact.questions import Question
 from splinecam_exact.rounding import nearest
 from splinecam_exact.same_cells import CellAnswers, worthwhile
 from splinecam_exact.sample_points import exact_row
-from splinecam_exact.weights import Ints
+from splinecam_exact.weights import Convolution, Ints, Selection, Weight
 
 if TYPE_CHECKING:
     from splinecam_exact.close_answers import CloseAnswers
@@ -32,7 +35,8 @@ Known = tuple[Ints, Floats, Floats, Floats]
 Tick = Callable[[int, int], None]
 """Told how many of how many points are done; may raise to interrupt."""
 
-
+LITTLE = 1 << 14
+"""So many multiplications of integers take less time than pairs of float64 do, however few points there are."""
 _EXACTLY = "samples: exact arithmetic"
 
 
@@ -103,6 +107,7 @@ class Decider:
         self.exact = self.close = 0
         self.tick = _ticking(progress, _EXACTLY)
         """Says that so many of some exact computations are done."""
+        self._work = sum(net.sizes) + sum(map(_terms, chain(*(n.weights for n in net.nodes if isinstance(n, Affine)))))
         self._tick_close = _ticking(progress, "samples: pairs of float64")
 
     def answers(self, points: Floats, row: Callable[[int], list[mpq]] | None = None) -> Known:
@@ -125,7 +130,7 @@ class Decider:
         self, known: Known, points: Floats, some: Ints, row: Callable[[int], list[mpq]] | None
     ) -> tuple[Ints, list[bytes | None]]:
         """Improve what is known at some points by pairs of float64; where answers are open then, and in which cells."""
-        if self._pairs is None or not len(some):
+        if self._pairs is None or len(some) * self._work <= LITTLE:
             return some, [None] * len(some)
         lows = None if row is None else np.array([_lacking(points[i], row(i)) for i in some.tolist()])
         close = self._pairs.answers(points[some], lows)
@@ -145,6 +150,13 @@ class Decider:
         from splinecam_exact.close_answers import CloseAnswers
 
         return CloseAnswers(self.net, self.asked, self._tick_close)
+
+
+def _terms(weight: Weight) -> int:
+    """How many multiplications an exact evaluation makes of it."""
+    if isinstance(weight, Convolution):
+        return math.prod(weight.kernel.shape) * math.prod(weight.output)
+    return weight.shape[0] if isinstance(weight, Selection) else math.prod(weight.shape)
 
 
 def _lacking(rounded: Floats, point: list[mpq]) -> list[float]:

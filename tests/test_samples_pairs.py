@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 import torch
 
 import splinecam_exact as sx
+from splinecam_exact import deciding
 from splinecam_exact.arrays import ExactArray, Floats, exact
 from splinecam_exact.close_answers import CloseAnswers
 from splinecam_exact.deciding import Decider
@@ -32,6 +33,12 @@ from splinecam_exact.verify.pairs import Pair
 from splinecam_exact.weights import Convolution, Selection, Weight
 
 SIZES = [64, 50, 50, 50, 10]
+
+
+@pytest.fixture(autouse=True)
+def even_for_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs are used for small networks and single points too."""
+    monkeypatch.setattr(deciding, "LITTLE", 0)
 
 
 def values(net: sx.Network, points: Floats, lows: Floats | None = None) -> Pair:
@@ -360,6 +367,15 @@ def test_rational_points_are_decided_in_pairs_too() -> None:
     assert found.decided_exactly == 0
     assert found.decided_in_pairs >= 20
     assert found.answers.tolist() == [found.question.answer(net.evaluate(row)) for row in rows]
+
+
+def test_single_points_of_small_networks_are_decided_exactly_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    layers = random_layers(np.random.default_rng(3), [4, 4, 1])
+    points = on_boundary(layers, np.random.default_rng(4).normal(size=(1, 4)), argmax=False)
+    decider = Decider(sx.from_layers(layers), question(sx.from_layers(layers)))
+    decider.answers(points)
+    assert (decider.exact, decider.close) == (1, 0)
 
 
 def test_progress_may_interrupt_pairs_after_each_block(monkeypatch: pytest.MonkeyPatch) -> None:
