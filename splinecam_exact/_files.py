@@ -8,6 +8,7 @@ import math
 import os
 import secrets
 import stat
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -163,11 +164,42 @@ def parse_npy(data: bytes, place: str) -> np.ndarray[Any, Any]:
     return np.frombuffer(content, dtype).reshape(shape, order="F" if column_major else "C")
 
 
-def read_json(path: PathLike, fraction: Callable[[str], Any] | None = None) -> Any:
+def read_npz(path: PathLike, most: int) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays in a .npz file, by name: integers or floats of 64 bits at most, `most` bytes of them unpacked.
+
+    Nothing is ever unpickled. Raises FileFormatError for a file that is no such archive, or damaged.
+    """
+    place = shown(path)
+    data = read_bytes(path)
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if data[-22:-18] != b"PK\5\6" or len(members) != int.from_bytes(data[-12:-10], "little"):
+                # zipfile believes a damaged directory that stops early, and the last arrays would be lost.
+                raise FileFormatError(place, "does not end in a zip directory of all its arrays")
+            if sum(member.file_size for member in members) > most:
+                raise FileFormatError(place, f"unpacks to more than {most} bytes")
+            for member in members:
+                key = member.filename.removesuffix(".npy")
+                if key in arrays:
+                    raise FileFormatError(f"{place}: {key[:40]}", "occurs twice")
+                arrays[key] = parse_npy(archive.read(member), f"{place}: {key[:40]}")
+    except FileFormatError:
+        raise
+    except Exception as error:  # zipfile and its decoders let damaged archives raise almost anything
+        raise FileFormatError(place, f"is not a readable zip archive ({error})") from None
+    return arrays
+
+
+def read_json(
+    path: PathLike, fraction: Callable[[str], Any] | None = None, constant: Callable[[str], Any] | None = None
+) -> Any:
     """The JSON value in a file, strictly: no repeated keys, no NaN or infinity, no huge integer.
 
     `fraction` turns the text of a number with a point or an exponent into a value; without it such numbers are
-    refused, since a decimal in JSON is read differently by different readers. Raises FileFormatError.
+    refused, since a decimal in JSON is read differently by different readers. `constant` does so for NaN, Infinity and
+    -Infinity, which are no JSON but what many writers write. Raises FileFormatError.
     """
     place = shown(path)
 
@@ -198,7 +230,11 @@ def read_json(path: PathLike, fraction: Callable[[str], Any] | None = None) -> A
     text = read_text(path)
     try:
         return json.loads(
-            text, parse_int=integer, parse_float=fraction or refuse, parse_constant=refuse, object_pairs_hook=pairs
+            text,
+            parse_int=integer,
+            parse_float=fraction or refuse,
+            parse_constant=constant or refuse,
+            object_pairs_hook=pairs,
         )
     except json.JSONDecodeError as error:
         raise FileFormatError(f"{place}, line {error.lineno}, column {error.colno}", error.msg) from None

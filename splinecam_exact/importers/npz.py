@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
-import zipfile
-
-from splinecam_exact._files import PathLike, parse_npy, read_bytes
+from splinecam_exact._files import PathLike, read_npz, shown
 from splinecam_exact.kernel.errors import FileFormatError, NetworkError
 from splinecam_exact.network import Network
 
@@ -19,26 +15,8 @@ def load(path: PathLike) -> Network:
     W of shape (outputs, inputs), b of shape (outputs,); integers and floats of 64 bits at most. Raises FileFormatError
     for a file that is no such archive, for missing or further keys, and where shapes do not fit.
     """
-    place = os.fspath(path)
-    data = read_bytes(path)
-    arrays = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-            if data[-22:-18] != b"PK\5\6" or len(members) != int.from_bytes(data[-12:-10], "little"):
-                # zipfile believes a damaged directory that stops early, and the network would lose its last layers.
-                raise FileFormatError(place, "does not end in a zip directory of all its arrays")
-            if sum(member.file_size for member in members) > _MAX_BYTES:
-                raise FileFormatError(place, f"unpacks to more than {_MAX_BYTES} bytes")
-            for member in members:
-                key = member.filename.removesuffix(".npy")
-                if key in arrays:
-                    raise FileFormatError(f"{place}: {key[:40]}", "occurs twice")
-                arrays[key] = parse_npy(archive.read(member), f"{place}: {key[:40]}")
-    except FileFormatError:
-        raise
-    except Exception as error:  # zipfile and its decoders let damaged archives raise almost anything
-        raise FileFormatError(place, f"is not a readable zip archive ({error})") from None
+    place = shown(path)
+    arrays = read_npz(path, _MAX_BYTES)
     expected = [f"{letter}{k}" for k in range(max(1, len(arrays) // 2)) for letter in "Wb"]
     if set(arrays) != set(expected):
         found = ", ".join(key[:40] for key in sorted(arrays)[:8])

@@ -1,0 +1,153 @@
+"""What relu_edge_subdivision returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splinecam_exact._text import brief
+from splinecam_exact.comparison.adapters.plain import is_array, plain
+from splinecam_exact.comparison.claims import Claim
+from splinecam_exact.kernel.errors import InputError
+
+if TYPE_CHECKING:
+    from splinecam_exact.testing.conformance.problems import Problem
+
+Signs = NDArray[np.int8]
+Edges = NDArray[np.int64]
+BOX = 4
+"""The first columns of `v_sv`: the sides of its box in two dimensions, 0 on the side and 1 inside."""
+
+
+def edge_subdivision(result: object, problem: Problem | None = None) -> Claim:
+    """The claim in what `skeletal_subdivision` returns: (vs, edges, v_sv), or an object with these attributes.
+
+    `vs` (V, 2) are the vertices, `edges` (E, 2) their numbers, `v_sv` (V, 4 + units) their signs with respect to the
+    four sides of the box and to each unit. It also cuts at the zero sets of the network's outputs: pass the `problem`,
+    and what these cuts add (columns, vertices, edges) is taken out again. There are no faces: they are derived from
+    the edges' signs, as the tool's own `build_parents` does it, a cell's pattern being its edges' with the one 0
+    replaced, and its polygon the chain of these edges. Raises InputError for anything else.
+
+    >>> vs = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    >>> v_sv = np.array([[0, 0, 1, 1, 1], [1, 0, 0, 1, 1], [1, 1, 0, 0, 1], [0, 1, 1, 0, 1]], np.int8)
+    >>> edge_subdivision((vs, np.array([[0, 1], [1, 2], [2, 3], [3, 0]]), v_sv)).patterns
+    array([[1]], dtype=int8)
+    """
+    if not looks_like(result):
+        raise InputError(f"skeletal_subdivision returns (vs, edges, v_sv), not {brief(result)}")
+    vs, edges, signs = (plain(part) for part in _parts(result))
+    signs, edges = signs.astype(np.int8), edges.astype(np.int64)
+    box, units = _columns(signs.shape[1], problem)
+    if box + units < signs.shape[1]:
+        signs = signs[:, : box + units]
+        kept = (signs == 0).sum(axis=1) >= 2  # the others are there for an output's zero set only
+        edges = _without(edges[_edge_signs(signs, edges)[1] == 1], kept)
+        number = np.cumsum(kept) - 1
+        vs, signs, edges = vs[kept], signs[kept], number[edges]
+    faces, patterns = _faces(signs, edges, box)
+    places = vs.astype(np.float64)
+    return Claim(
+        polygons=tuple(places[_chained(edges[list(face)])] for face in faces),
+        patterns=patterns,
+        vertex_signs=signs[:, box:],
+        vertices=places,
+        edges=edges,
+        source="edge_subdivision",
+    )
+
+
+def looks_like(result: object) -> bool:
+    """Whether a result has this shape."""
+    parts = _parts(result)
+    if parts is None or not all(is_array(part) and len(part.shape) == 2 for part in parts):
+        return False
+    vs, edges, signs = parts
+    return bool(
+        vs.shape[1] == 2
+        and edges.shape[1] == 2
+        and "int" in str(edges.dtype)
+        and "int8" in str(signs.dtype)
+        and len(vs) == len(signs)
+        and signs.shape[1] > BOX
+    )
+
+
+def _parts(result: Any) -> Any:
+    if isinstance(result, tuple | list):
+        return tuple(result) if len(result) == 3 else None
+    names = ("vs", "edges", "v_sv")
+    if isinstance(result, dict):
+        return tuple(result[name] for name in names) if set(result) >= set(names) else None
+    return tuple(getattr(result, name) for name in names) if all(hasattr(result, name) for name in names) else None
+
+
+def _columns(width: int, problem: Problem | None) -> tuple[int, int]:
+    """How many of the columns are the box's sides, and how many units'."""
+    if problem is None:
+        return BOX, width - BOX
+    units, outputs = len(problem.units), len(problem.layers[-1][1])
+    for box in (BOX, 0):
+        if width in (box + units, box + units + outputs):
+            return box, units
+    raise InputError(f"v_sv has {width} columns; for {units} units and {outputs} outputs {BOX + units} are expected")
+
+
+def _edge_signs(signs: Signs, edges: Edges) -> tuple[Signs, NDArray[np.int64]]:
+    """Each edge's signs, and how many of them are 0."""
+    of_edges = np.sign(signs[edges].sum(axis=1, dtype=np.int8)).astype(np.int8)
+    return of_edges, (of_edges == 0).sum(axis=1)
+
+
+def _without(edges: Edges, kept: NDArray[np.bool_]) -> Edges:
+    """The edges with those joined that meet in a vertex that is not kept."""
+    at: dict[int, list[int]] = {}
+    ends = [list(pair) for pair in edges.tolist()]
+    for k, pair in enumerate(ends):
+        for vertex in pair:
+            if not kept[vertex]:
+                at.setdefault(vertex, []).append(k)
+    gone = set()
+    for vertex, pair in at.items():
+        if len(pair) == 2 and pair[0] != pair[1]:
+            first, second = pair
+            (far,) = [v for v in ends[second] if v != vertex] or [vertex]
+            ends[first][ends[first].index(vertex)] = far
+            gone.add(second)
+            if far in at:
+                at[far][at[far].index(second)] = first
+    left = [pair for k, pair in enumerate(ends) if k not in gone and kept[pair[0]] and kept[pair[1]]]
+    return np.array(left, np.int64).reshape(-1, 2)
+
+
+def _faces(signs: Signs, edges: Edges, box: int) -> tuple[list[list[int]], Signs]:
+    """The edges of each face, and the faces' patterns."""
+    of_edges, zeros = _edge_signs(signs, edges)
+    faces: dict[bytes, list[int]] = {}
+    for k in np.flatnonzero(zeros == 1).tolist():
+        column = int(np.flatnonzero(of_edges[k] == 0)[0])
+        for sign in (1,) if column < box else (1, -1):
+            face = of_edges[k].copy()
+            face[column] = sign
+            faces.setdefault(face.tobytes(), []).append(k)
+    found = {face: owned for face, owned in faces.items() if len(owned) > 1}  # a single edge bounds nothing
+    patterns = np.frombuffer(b"".join(found), np.int8).reshape(len(found), signs.shape[1])
+    return list(found.values()), patterns[:, box:].copy()
+
+
+def _chained(edges: Edges) -> Edges:
+    """The vertices of a cycle of edges in order; where they form none, the vertices as they come."""
+    around: dict[int, list[int]] = {}
+    for a, b in edges.tolist():
+        around.setdefault(a, []).append(b)
+        around.setdefault(b, []).append(a)
+    start = next(iter(around))
+    chain, before, here = [start], None, start
+    while len(chain) < len(around):
+        ahead = [v for v in around[here] if v != before]
+        if not ahead or ahead[0] == start:
+            return np.array(list(around), np.int64)
+        before, here = here, ahead[0]
+        chain.append(here)
+    return np.array(chain, np.int64)
