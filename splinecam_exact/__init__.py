@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from splinecam_exact.boundary_chains import Chain
     from splinecam_exact.boundary_samples import BoundarySample, Bracket, sample_boundary
     from splinecam_exact.certification import Certificate, Verdict, certificate_of, certify, check, write_certificate
+    from splinecam_exact.comparison.claims import Claim
+    from splinecam_exact.comparison.comparing import compare
+    from splinecam_exact.comparison.defects import Defect
+    from splinecam_exact.comparison.result import Comparison
     from splinecam_exact.domain import Polygon, Slice, square
     from splinecam_exact.encodings import periodic_encoding
     from splinecam_exact.importers import load
@@ -59,6 +63,10 @@ _HOMES = {
     "boundary_chains": ("Chain",),
     "boundary_samples": ("BoundarySample", "Bracket", "sample_boundary"),
     "certification": ("Certificate", "Verdict", "certificate_of", "certify", "check", "write_certificate"),
+    "comparison.claims": ("Claim",),
+    "comparison.comparing": ("compare",),
+    "comparison.defects": ("Defect",),
+    "comparison.result": ("Comparison",),
     "domain": ("Polygon", "Slice", "square"),
     "encodings": ("periodic_encoding",),
     "importers": ("load",),
@@ -100,7 +108,10 @@ __all__ = [
     "Breakpoint",
     "Certificate",
     "Chain",
+    "Claim",
+    "Comparison",
     "Crossing",
+    "Defect",
     "DomainError",
     "Edge",
     "Face",
@@ -134,6 +145,7 @@ __all__ = [
     "certify_samples",
     "check",
     "check_samples",
+    "compare",
     "from_layers",
     "from_torch",
     "line",

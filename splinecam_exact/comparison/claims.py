@@ -119,7 +119,7 @@ def claim_of(other: object) -> Claim:
 def _is_pair(cell: object) -> bool:
     """Whether this is a point, not a cell."""
     if isinstance(cell, np.ndarray):
-        return cell.shape == (2,)
+        return bool(cell.shape == (2,))
     return isinstance(cell, list | tuple) and len(cell) == 2 and not any(isinstance(x, Iterable) for x in cell)
 
 

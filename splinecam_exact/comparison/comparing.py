@@ -1,0 +1,176 @@
+"""`compare`: another tool's partition against the exact one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from gmpy2 import mpq
+
+from splinecam_exact._text import brief
+from splinecam_exact.comparison.cells import Cells
+from splinecam_exact.comparison.claims import Claim, claim_of
+from splinecam_exact.comparison.corners import Corners
+from splinecam_exact.comparison.defects import KINDS, Defect
+from splinecam_exact.comparison.matching import Matching, Stage
+from splinecam_exact.comparison.own import need_signs
+from splinecam_exact.comparison.result import Comparison
+from splinecam_exact.comparison.seams import seams
+from splinecam_exact.comparison.segments import Segments
+from splinecam_exact.comparison.signs import Patterns, compare_vertices
+from splinecam_exact.comparison.topology import Topology
+from splinecam_exact.comparison.tracing import traced
+from splinecam_exact.comparison.truth import Truth
+from splinecam_exact.kernel.errors import InputError
+from splinecam_exact.subdivision import Subdivision
+
+if TYPE_CHECKING:
+    from splinecam_exact.boundaries import Boundary
+
+_ORDER = {kind: k for k, kind in enumerate(KINDS)}
+
+
+def compare(
+    other: object,
+    part: Subdivision,
+    *,
+    tolerance: float | None = None,
+    boundary: Boundary | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Comparison:
+    """Compare what another tool says of a partition with the exact one: what is missing, wrong, or too much.
+
+    `other` is whatever `claim_of` takes: polygons in slice coordinates, with or without patterns; vertices, edges and
+    sign vectors; patterns only; a count only. `part` must be certified. Cells are matched by exact location; only where
+    a cell is thinner than the claimed coordinates are accurate, by its pattern and its corners. So a tool that computes
+    the right cells and rounds their vertices passes, on degenerate networks too, and one that loses or invents a cell
+    does not, however small that is. `tolerance`, an absolute distance in slice coordinates, judges corners and boundary
+    segments ("vertex", "boundary_segment") and nothing else; without it they are measured and not judged. With
+    `boundary` (an exact one of `part`), claimed segments are compared with it.
+
+    Exact: all defects but those about distances are decided, and all areas given, in exact arithmetic. `progress(stage,
+    done, total)` is called now and then and may raise. Raises InputError for an `other` that is no claim, a `part` that
+    is not certified, a `boundary` of another one, sign vectors where units have other states than off, zero and on.
+    Cost: a few seconds and some hundred MB for 200 000 cells; exact work for what is wrong.
+
+    >>> import splinecam_exact as sx
+    >>> part = sx.partition(sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])]), sx.square(1))
+    >>> found = sx.compare([[(-1, -1), (1, -1), (1, 0), (-1, 0)], [(0, 0), (1, 0), (1, 1), (0, 1)]], part)
+    >>> found.kinds, [defect.area for defect in found.defects]
+    ({'missing': 1, 'merged': 1}, [mpq(1,1), mpq(2,1)])
+    """
+    if not isinstance(part, Subdivision):
+        raise InputError(
+            f"a {type(part).__name__} was given, not a Subdivision: first partition, as in "
+            "compare(other, partition(net, domain))"
+        )
+    if not part.certified:
+        raise InputError("a float64 result is no standard to compare with: use mode='certified'")
+    limit = _tolerance(tolerance)
+    claim = claim_of(other)
+    if boundary is not None and getattr(boundary, "part", None) is not part:
+        raise InputError("the boundary must be one of the same subdivision: boundary(part)")
+    if claim.patterns is not None or claim.vertex_signs is not None:
+        need_signs(part)
+    stage: Stage = progress or (lambda *_: None)
+    result = _compared(claim, part, limit, boundary, stage)
+    result.defects.sort(key=lambda defect: _ORDER[defect.kind])
+    return result
+
+
+def _tolerance(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InputError(f"the tolerance must be a number, not {brief(value)}")
+    if not 0 <= value < math.inf:
+        raise InputError(f"the tolerance must be a distance, not {value}")
+    return float(value)
+
+
+def _compared(
+    claim: Claim, part: Subdivision, tolerance: float | None, boundary: Boundary | None, stage: Stage
+) -> Comparison:
+    result = Comparison(claim, part, tolerance)
+    _counts(claim, part, result.defects)
+    polygons = claim.polygons
+    if polygons is None and claim.vertices is not None and claim.edges is not None:
+        polygons = traced(claim.vertices, claim.edges, result.defects, stage)
+        result.traced = True
+    if polygons is not None:
+        result.polygons = polygons
+        _cells(claim, part, tolerance, result, stage)
+    elif claim.patterns is not None and _fits(claim, part, None, result.defects):
+        result.defects += Patterns(claim, part).compared_as_sets(stage)
+    if claim.vertex_signs is not None:
+        _vertices(claim, part, result, stage)
+    if claim.segments is not None and boundary is not None:
+        result.segments = Segments(claim.segments, boundary, tolerance, stage)
+        result.defects += result.segments.defects
+    return result
+
+
+def _cells(claim: Claim, part: Subdivision, tolerance: float | None, result: Comparison, stage: Stage) -> None:
+    polygons = result.polygons
+    stage("exact cells", 0, 1)
+    truth = Truth(part)
+    stage("claimed cells", 0, len(polygons))
+    cells = Cells(polygons, truth.exponent)
+    patterns = None
+    if claim.polygons is not None and claim.patterns is not None and _fits(claim, part, len(cells), result.defects):
+        patterns = Patterns(claim, part)
+    matching = Matching(cells, truth, None if patterns is None else patterns.same, stage)
+    result.matching = matching
+    result.defects += Topology(matching, stage).defects
+    if patterns is not None:
+        result.defects += patterns.wrong(matching.face, stage)
+    stage("corners", 0, 1)
+    result.corners = Corners(matching)
+    if tolerance is not None:
+        result.defects += result.corners.beyond(tolerance)
+    stage("seams", 0, 1)
+    result.seams = seams(cells, [(mpq(x), mpq(y)) for x, y in part.domain.corners])
+
+
+def _fits(claim: Claim, part: Subdivision, cells: int | None, defects: list[Defect]) -> bool:
+    """Whether the patterns have the form of this network's; otherwise that is a defect."""
+    assert_shape = (0, 0) if claim.patterns is None else claim.patterns.shape
+    rows, units = assert_shape
+    expected = part.geometry.unit_count
+    if rows and units != expected:
+        defects.append(Defect("malformed", f"patterns have {units} units, the network has {expected}"))
+    elif cells is not None and rows != cells:
+        defects.append(Defect("malformed", f"there are {rows} patterns for {cells} cells"))
+    else:
+        return True
+    return False
+
+
+def _vertices(claim: Claim, part: Subdivision, result: Comparison, stage: Stage) -> None:
+    signs, expected = claim.vertex_signs, part.geometry.unit_count
+    if signs is None:
+        return
+    if len(signs) and signs.shape[1] != expected:
+        text = f"sign vectors of vertices have {signs.shape[1]} units, the network has {expected}"
+        result.defects.append(Defect("malformed", text))
+        return
+    result.defects += compare_vertices(signs, part, stage)
+
+
+def _counts(claim: Claim, part: Subdivision, defects: list[Defect]) -> None:
+    claimed = dict(claim.counts or {})
+    if claim.polygons is None:  # of vertices and edges that come with polygons nobody says that they are all
+        known = len(claim.vertices) if claim.vertices is not None else None
+        known = len(claim.vertex_signs) if known is None and claim.vertex_signs is not None else known
+        if claim.edges is not None and known is not None:
+            claimed.setdefault("V", known)
+            claimed.setdefault("E", len(claim.edges))
+    if not claimed:
+        return
+    simple = {"A": len(part.faces), "V": len(part.vertices), "E": len(part.edges)}
+    right = part.counts() if claimed.keys() & {"L", "P"} else simple
+    for name, count in claimed.items():
+        if count != right[name]:
+            defects.append(Defect("count", f"{name} is {right[name]}, not {count}"))
