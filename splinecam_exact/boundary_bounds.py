@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from splinecam_exact.boundary_tops import ROUNDING, Bools, Outputs
+from splinecam_exact.boundary_agreeing import Bools
+from splinecam_exact.boundary_tops import ROUNDING, Outputs
 from splinecam_exact.boundary_trace import Floats
 from splinecam_exact.half_edges import Ints
 

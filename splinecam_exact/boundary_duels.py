@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from splinecam_exact.boundary_agreeing import Bools
 from splinecam_exact.boundary_bounds import alone_between
 from splinecam_exact.boundary_cells import Cells, vertex_values
 from splinecam_exact.boundary_claims import claimed_pieces
@@ -25,7 +26,7 @@ from splinecam_exact.boundary_identical import Groups, identical
 from splinecam_exact.boundary_masks import Masks, changing, listed, lowest, pairs, replaced, several, without_lowest
 from splinecam_exact.boundary_pieces import Areas, Segments
 from splinecam_exact.boundary_points import Points
-from splinecam_exact.boundary_tops import Bools, Outputs
+from splinecam_exact.boundary_tops import Outputs
 from splinecam_exact.boundary_trace import Trace, some_polygons
 from splinecam_exact.geometry import Polygons
 from splinecam_exact.half_edges import OUTER, Ints

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from gmpy2 import mpq
-from numpy.typing import NDArray
 
+from splinecam_exact.boundary_agreeing import Bools, rows
 from splinecam_exact.boundary_cells import Cells
 from splinecam_exact.boundary_masks import Masks
 from splinecam_exact.half_edges import Ints
 
 if TYPE_CHECKING:
     from splinecam_exact.boundary_values import VertexValues
-
-Bools = NDArray[np.bool_]
 
 ROUNDING = 2.0**-48
 """Covers the rounding of a few operations, relative to their size."""
@@ -28,11 +26,11 @@ class Outputs:
     """
 
     def __init__(self, numbers: Ints, known: VertexValues, cells: Cells) -> None:
-        self.numbers, self.cells, self._known = numbers, cells, known
+        self.numbers, self.cells, self._known, self._rows = numbers, cells, known, rows(cells.net)
         self._take()
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_known"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_known", "_rows")}
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -57,8 +55,10 @@ class Outputs:
         maybe: Bools = self._maybe()
         unsure = np.flatnonzero(np.count_nonzero(maybe, axis=1) > 1)
         if len(unsure):
+            unsure = unsure[~self._agreed(unsure, maybe[unsure])]
+        if len(unsure):
             self.sharpen(unsure)
-            maybe = self._maybe()
+            maybe[unsure] = self._maybe()[unsure]
             unsure = unsure[np.count_nonzero(maybe[unsure], axis=1) > 1]
         while len(unsure):
             maybe[unsure], beaten = self._compared(unsure, maybe[unsure])
@@ -74,19 +74,40 @@ class Outputs:
         found: Bools = ~np.asarray(high < low.max(axis=1, keepdims=True))
         return found
 
+    def _agreed(self, vertices: Ints, maybe: Bools) -> Bools:
+        """Whether all outputs that may be largest at each vertex are equal there by what they are computed from."""
+        row, first, second = self._duels(vertices, maybe)
+        apart = row[~self._alike(vertices[row], first, second)]
+        return np.asarray(np.bincount(apart, minlength=len(vertices)) == 0)
+
     def _compared(self, vertices: Ints, maybe: Bools) -> tuple[Bools, Bools]:
         """The outputs that are left when, at each vertex, one that may be largest is compared with the others.
 
         And whether several have beaten it, so that these must be compared: hardly ever, as it is the one that float64
         takes for the largest. So as few as can be are compared, and nearly all of them at once.
         """
-        rows = np.arange(len(vertices))
-        champion = np.where(maybe, np.nan_to_num(self.values[vertices]), -np.inf).argmax(axis=1)
-        maybe[rows, champion] = False
-        row, other = np.nonzero(maybe)
-        signs = self.cells.signs(self.cuts(champion[row], other), vertices[row])
+        row, first, second = self._duels(vertices, maybe)
+        signs = np.zeros(len(row), np.int8)
+        left = np.flatnonzero(~self._alike(vertices[row], first, second))
+        if len(left):
+            signs[left] = self.cells.signs(self.cuts(first[left], second[left]), vertices[row[left]])
         ahead, equal = np.zeros_like(maybe), np.zeros_like(maybe)
-        ahead[row, other], equal[row, other] = signs < 0, signs == 0
-        equal[rows, champion] = True
+        ahead[row, second], equal[row, second] = signs < 0, signs == 0
+        equal[row, first] = True
         count = np.count_nonzero(ahead, axis=1)[:, np.newaxis]
         return np.where(count > 0, ahead, equal), count[:, 0] > 1
+
+    def _duels(self, vertices: Ints, maybe: Bools) -> tuple[Ints, Ints, Ints]:
+        """Which row's first output is to be compared with which second: the one that float64 takes for the largest."""
+        values = np.where(maybe, np.nan_to_num(self.values[vertices]), -np.inf)
+        champion = values.argmax(axis=1)
+        others = maybe.copy()
+        others[np.arange(len(vertices)), champion] = False
+        row, second = np.nonzero(others)
+        return row, champion[row], second
+
+    def _alike(self, vertices: Ints, first: Ints, second: Ints) -> Bools:
+        """Whether outputs are surely equal at vertices, by what the network computes them from on a face there."""
+        if self._rows is None:
+            return np.zeros(len(vertices), bool)
+        return self._rows.alike(self.cells.geometry, vertices, self.numbers[np.stack([first, second], axis=1)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 import splinecam_exact as sx
 from splinecam_exact.arrays import ExactArray
+from splinecam_exact.boundary_agreeing import rows
 from splinecam_exact.boundary_argmax import trace_argmax
 from splinecam_exact.boundary_duels import trace_duels
-from splinecam_exact.nodes import Affine
+from splinecam_exact.boundary_identical import identical
+from splinecam_exact.nodes import Affine, Piecewise
 from splinecam_exact.testing.strategies import degenerate_networks
 
 pytest.importorskip("torch", reason="mode certified needs torch")
@@ -238,3 +240,49 @@ def test_triple_points_are_cut_by_float64_alone(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("splinecam_exact.boundary_cells.lowered", None)
     monkeypatch.setattr("splinecam_exact.boundary_cells.Cells.decider", None)
     assert sum(len(sx.boundary(part).trace.triple) for part in parts) > 10
+
+
+@given(tied_networks())
+def test_outputs_that_are_computed_alike_are_equal(drawn_network: tuple[sx.Network, sx.Polygon]) -> None:
+    net, dom = drawn_network
+    part = sx.partition(net, dom, "certified")
+    found = rows(net)
+    if found is None:
+        return
+    pairs = np.array(list(combinations(range(net.output_size), 2)))
+    vertices = np.arange(len(part.vertices))
+    asked = np.repeat(vertices, len(pairs)), np.tile(pairs, (len(vertices), 1))
+    for vertex, (i, j), alike in zip(*asked, found.alike(part.geometry, *asked).tolist(), strict=True):
+        outputs = net.evaluate(dom.embed(part.vertices[vertex]))
+        assert not alike or outputs[i] == outputs[j]
+
+
+@pytest.mark.parametrize("third", [1, "1/3"])
+@pytest.mark.parametrize(
+    ("units", "zero"),
+    [
+        (Piecewise.relu(), [True, True, False]),
+        (Piecewise.hardtanh(0, 1), [True, True, False, False, False]),
+        (Piecewise.hardtanh(-1, 0), [False, False, False, True, True]),
+        (Piecewise.of([[-1, 1]], [[1, 0, 1]], [0]), [False, True, True, True, False]),
+        (Piecewise.absolute(), [False, True, False]),
+        (Piecewise.leaky_relu("1/4"), [False, True, False]),
+    ],
+)
+def test_zero_states_of_units(units: Piecewise, zero: list[bool], third: object) -> None:
+    net = sx.from_layers([(IDENTITY, [0, 0], units), ([[third, 1], [third, 2]], [0, 0])])
+    found = rows(net)
+    assert found is not None
+    assert found.zero.tolist() == [zero]
+    if any(zero[::2]):
+        state = 2 * zero[::2].index(True)
+        values = sx.partition(net, sx.square(3), "certified")
+        faces = np.flatnonzero(values.states[:, 1] == state)
+        assert found.on_faces(values.geometry, np.arange(len(values.faces)), np.array([[0, 1]])).sum() == len(faces)
+
+
+def test_outputs_are_grouped_by_their_weights() -> None:
+    weights = [[1, "1/3"], [1, 0], [1, "1/3"], [1, 0], [1, 0]]
+    found = identical(sx.from_layers([(weights, [0, 1, 0, 1, 2], "identity")]))
+    assert (found.first.tolist(), found.outputs.tolist()) == ([0, 1, 4], [0b101, 0b1010, 0b10000])
+    assert found.expanded(np.array([0b1, 0b110])).tolist() == [0b101, 0b11010]
