@@ -275,18 +275,31 @@ def _clean(corners: tuple[Point, ...]) -> tuple[Point, ...]:
 
 
 def _check_sorting(cell: Cell, problem: Problem, depth: int) -> None:
-    """Crossings along a chord are sorted by their distance from its end: two that are the same have no order."""
+    """Crossings along a chord are sorted by their distance from its end: two that are the same have no order.
+
+    A crossing at the chord's very end, on the boundary of the cell, is the same as that end.
+    """
     weights, bias = problem.layers[depth]
-    chords = []
+    chords: list[tuple[Map, list[Point]]] = []
     for row, constant in zip(weights.tolist(), bias.tolist(), strict=True):
         h = combined(cell, row, constant, np.float32)
         heights = [at(h, corner) for corner in cell.corners]
-        if max(heights) > 0 >= min(heights):
-            chords.append(h)
-    for h, others in ((h, [g for g in chords if g is not h]) for h in chords):
-        inside = [p for p in (_meeting(h, g) for g in others) if p is not None and _contains(cell.corners, p)]
-        if any(math.dist(p, q) <= SAME for p, q in itertools.combinations(inside, 2)):
+        if max(heights) > 0 > min(heights):
+            chords.append((h, _ends(cell.corners, heights)))
+    for h, ends in chords:
+        places = [p for p in (_meeting(h, g) for g, _ in chords if g is not h) if p is not None]
+        stops = [*ends, *(p for p in places if _contains(cell.corners, p))]
+        if any(math.dist(p, q) <= SAME for p, q in itertools.combinations(stops, 2)):
             raise ValueError("sorting issue")
+
+
+def _ends(corners: tuple[Point, ...], heights: list[Number]) -> list[Point]:
+    """Where a line enters and leaves a cell."""
+    return [
+        between(corners[k - 1], q, heights[k - 1], v)
+        for k, (q, v) in enumerate(zip(corners, heights, strict=True))
+        if (heights[k - 1] > 0) != (v > 0)
+    ]
 
 
 def _meeting(h: Map, g: Map) -> Point | None:
@@ -298,7 +311,7 @@ def _meeting(h: Map, g: Map) -> Point | None:
 
 def _contains(corners: tuple[Point, ...], p: Point) -> bool:
     sides = zip(corners, corners[1:] + corners[:1], strict=True)
-    return all((x[0] - w[0]) * (p[1] - w[1]) - (x[1] - w[1]) * (p[0] - w[0]) > 0 for w, x in sides)
+    return all((x[0] - w[0]) * (p[1] - w[1]) - (x[1] - w[1]) * (p[0] - w[0]) > -SAME for w, x in sides)
 
 
 def _boundary(problem: Problem, cells: list[Cell]) -> Iterator[np.ndarray]:
