@@ -31,6 +31,7 @@ CHANGES: dict[str, Change] = {
     "mirror": variants.mirror,
     "rotate": variants.rotate,
     "translate": variants.translate,
+    "zoom": variants.zoom,
 }
 RELATIONS = (*CHANGES, "split_domain")
 """The names of all relations."""

@@ -105,6 +105,14 @@ def translate(problem: Problem, chooser: Chooser) -> Variant:
     return _moved(problem, ((1, 0), (0, 1)), shift, "moved")
 
 
+def zoom(problem: Problem, chooser: Chooser) -> Variant:
+    """The domain, and every bias with it, multiplied by 2^-24 or 2^24: no matter, unless a tolerance is absolute."""
+    factor = Fraction(2) ** (24 * chooser.sign())
+    layers = [(weights, [factor * b for b in bias]) for weights, bias in exact_layers(problem)]
+    corners = [(factor * x, factor * y) for x, y in exact_corners(problem)]
+    return Variant(_with(problem, layers, corners, "zoomed"), tuple(range(len(problem.units))))
+
+
 def halves(problem: Problem, chooser: Chooser) -> tuple[Problem, Problem, tuple[Fraction, Fraction, Fraction]]:
     """The same network on the two parts of the domain left and right of a line, and the line: a x + b y + c.
 
