@@ -53,7 +53,8 @@ def _certified(args: argparse.Namespace, net: Network, output: Output) -> Result
         )
     for line in found.table().splitlines():
         output.say(line)
-    output.row("decided", f"{found.decided_exactly:,} evaluations in exact arithmetic, the others by float64 bounds")
+    counts = f"{found.decided_exactly:,} in exact arithmetic, {found.decided_in_pairs:,} in pairs of float64"
+    output.row("decided", f"{counts}, all others in float64, with bounds")
     result = {"status": "done", **_summary(found)}
     if args.save is not None:
         found.save(args.save)
@@ -107,6 +108,7 @@ def _summary(found: Samples) -> Result:
         "counts": found.counts(),
         "proved_distance": dict(zip(("least", "median", "greatest"), marks, strict=True)),
         "decided_exactly": found.decided_exactly,
+        "decided_in_pairs": found.decided_in_pairs,
         "points": _each(found) if len(found) <= MOST_POINTS else None,
     }
 
