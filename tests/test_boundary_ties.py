@@ -196,6 +196,30 @@ def test_ties_of_affine_outputs(
     assert summary(found) == expected, name
 
 
+def test_tie_along_an_edge_of_a_face_that_is_crossed_elsewhere() -> None:
+    """ReLU(x), ReLU(-x) and 3 x - 1: the first two change at x = 0, an edge, the first and the third at x = 1/2."""
+    net = sx.from_layers([([[1, 0], [-1, 0]], [0, 0]), ([[1, 0], [0, 1], [3, -3]], [0, 0, -1])])
+    found = same(net, SQUARE)
+    assert [(s.ends[0][0], s.changes, sorted(s.classes)) for s in sorted(found.exact, key=lambda s: s.ends[0][0])] == [
+        (0, True, [0, 1]),
+        (mpq(1, 2), True, [0, 2]),
+    ]
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_tie_that_only_touches(copies: int) -> None:
+    """0 and -|x| are equal on a line; 0 and -|x| - |y| in a point."""
+    line = same(
+        sx.from_layers([(IDENTITY, [0, 0], "abs"), ([[0, 0]] + [[-1, 0]] * copies, [0] * (1 + copies))]), SQUARE
+    )
+    assert summary(line) == (2, 0, 0, 0 if copies == 1 else 3)
+    assert not line.changes.any()
+    point = same(
+        sx.from_layers([(IDENTITY, [0, 0], "abs"), ([[0, 0]] + [[-1, -1]] * copies, [0] * (1 + copies))]), SQUARE
+    )
+    assert summary(point) == (0, 0, 1, copies - 1)
+
+
 @pytest.mark.parametrize("activation", ["abs", "relu", "hardtanh"])
 @pytest.mark.parametrize("shift", [0, "1/3", -1])
 @pytest.mark.parametrize(
@@ -242,6 +266,18 @@ def test_triple_points_are_cut_by_float64_alone(monkeypatch: pytest.MonkeyPatch)
     assert sum(len(sx.boundary(part).trace.triple) for part in parts) > 10
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_four_meet_where_float64_cannot_tell(seed: int) -> None:
+    """In a point inside a face whose corners are far from any tie: float64 may see two triple points instead."""
+    angles = np.arange(4) * np.pi / 2 + np.random.default_rng(seed).uniform(0, 0.5, 4)
+    weights = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    exactly = [[mpq(float(w)) for w in row] for row in weights]
+    bias = [-a / 3 - b / 7 for a, b in exactly]
+    found = same(sx.from_layers([(exactly, bias, "identity")]), SQUARE)
+    assert found.triple_points == [(mpq(1, 3), mpq(1, 7))]
+    assert len(found) == 4
+
+
 @given(tied_networks())
 def test_outputs_that_are_computed_alike_are_equal(drawn_network: tuple[sx.Network, sx.Polygon]) -> None:
     net, dom = drawn_network
@@ -270,7 +306,7 @@ def test_outputs_that_are_computed_alike_are_equal(drawn_network: tuple[sx.Netwo
     ],
 )
 def test_zero_states_of_units(units: Piecewise, zero: list[bool], third: object) -> None:
-    net = sx.from_layers([(IDENTITY, [0, 0], units), ([[third, 1], [third, 2]], [0, 0])])
+    net = sx.from_layers([(IDENTITY, [0, 0], units), ([[third, 1], [third, 2], [third, 1]], [0, 0, 1])])
     found = rows(net)
     assert found is not None
     assert found.zero.tolist() == [zero]
@@ -278,7 +314,9 @@ def test_zero_states_of_units(units: Piecewise, zero: list[bool], third: object)
         state = 2 * zero[::2].index(True)
         values = sx.partition(net, sx.square(3), "certified")
         faces = np.flatnonzero(values.states[:, 1] == state)
-        assert found.on_faces(values.geometry, np.arange(len(values.faces)), np.array([[0, 1]])).sum() == len(faces)
+        alike = found.on_faces(values.geometry, np.arange(len(values.faces)), np.array([[0, 1], [0, 2]]))
+        assert np.flatnonzero(alike[:, 0]).tolist() == faces.tolist()
+        assert not alike[:, 1].any()
 
 
 def test_outputs_are_grouped_by_their_weights() -> None:
