@@ -16,7 +16,7 @@ from splinecam_exact._text import brief
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.testing import families_lines, families_numbers, families_units
 from splinecam_exact.testing.choosing import Chooser
-from splinecam_exact.testing.classics import CLASSICS
+from splinecam_exact.testing.classic_networks import CLASSICS
 from splinecam_exact.testing.conformance.problems import Problem
 from splinecam_exact.testing.constructing import SQUARE, Construction
 from splinecam_exact.testing.known_answers import known_answers

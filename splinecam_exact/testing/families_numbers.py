@@ -132,7 +132,8 @@ def _at_scale(chooser: Chooser, size: int, exponents: tuple[int, ...], extreme: 
         corners = tuple((factor * x, factor * y) for x, y in corners)
         rows = [(weights, factor * bias) for weights, bias in rows]
     else:
-        rows = [scaled(row, Fraction(2) ** chooser.pick((0, *exponents, extreme))) for row in rows]
+        scales = [chooser.pick(exponents), *(chooser.pick((0, *exponents, extreme)) for _ in rows[1:])]
+        rows = [scaled(row, Fraction(2) ** scale) for row, scale in zip(rows, scales, strict=True)]
     return finished(chooser, [rows], corners)
 
 
