@@ -16,6 +16,7 @@ from splinecam_exact.cli_parser import (
     UsageError,
     add_command,
     boundary_options,
+    compare_options,
     domain_options,
     how_options,
     limits_options,
@@ -231,6 +232,20 @@ def parser() -> Parser:
 With --json "points" has the arrays status, answer (a sign, or the class on top,
 -1 in a tie) and bound (of the distance; null where unproved), with an entry for
 each point. It is null where there are more than 10,000 points."""
+
+    compare = add_command(
+        commands,
+        "compare",
+        "compare another tool's partition with the exact one",
+        "splinecam-exact compare network.npz cells.json --square 1",
+        "splinecam-exact compare network.npz cells.npz --square 1 --tolerance 1e-9 -o report.json --plot defects.png",
+        module="cli_compare",
+    )
+    model_options(compare)
+    compare_options(compare)
+    domain_options(compare)
+    how_options(compare, _MODES[1:])
+    limits_options(compare, cells=True)
 
     plot = add_command(
         commands,

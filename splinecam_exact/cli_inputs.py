@@ -170,7 +170,7 @@ def check_limits(args: argparse.Namespace) -> None:
 
 def check_outputs(args: argparse.Namespace, outputs: Iterable[PathLike | None]) -> None:
     """Raise InputError, before the work and not after it, where a file cannot be written or would replace an input."""
-    names = (getattr(args, name, None) for name in ("model", "slice", "through", "points"))
+    names = (getattr(args, name, None) for name in ("model", "slice", "through", "points", "other"))
     inputs = [Path(name) for name in names if name is not None]
     seen: set[Path] = set()
     for path in (name for name in outputs if name is not None):

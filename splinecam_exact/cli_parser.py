@@ -132,6 +132,28 @@ def boundary_options(command: Parser) -> None:
     group.add_argument("--plot", metavar="FILE", help="save a picture: .png, .svg or .pdf")
 
 
+def compare_options(command: Parser) -> None:
+    command.add_argument(
+        "other",
+        metavar="OTHER",
+        help="what the tool found, in slice coordinates: .json, .npz, .geojson or .wkt",
+    )
+    group = command.add_argument_group("comparison", "Exit code 0 where nothing is wrong, 1 where something is.")
+    group.add_argument(
+        "--tolerance",
+        metavar="D",
+        type=float,
+        help="corners and segments farther off than this are defects, too (default: they are measured only)",
+    )
+    group.add_argument(
+        "--boundary",
+        action="store_true",
+        help="also compare segments with the zeros of the only output, or the arg-max",
+    )
+    group.add_argument("-o", "--save", metavar="FILE", help="save the report with all defects: .json")
+    group.add_argument("--plot", metavar="FILE", help="save a picture of the defects: .png, .svg or .pdf")
+
+
 def how_options(command: Parser, modes: Sequence[str]) -> None:
     warning = "Nothing vouches for a float64 result; the others are exact." if "float64" in modes else None
     group = command.add_argument_group("computation", warning)

@@ -105,10 +105,7 @@ def claim_of(other: object) -> Claim:
         raise InputError(f"an array of shape {other.shape} is no partition; give {_ACCEPTED}")
     if isinstance(other, str | bytes) or not isinstance(other, Iterable):
         raise InputError(f"{brief(other)} is no partition; give {_ACCEPTED}")
-    try:
-        cells = other if isinstance(other, Sequence | np.ndarray) else list(other)
-    except Exception as error:
-        raise InputError(f"the cells cannot be listed ({type(error).__name__}: {brief(str(error))})") from None
+    cells = _listed(other, "the cells")
     if _is_mesh(cells):
         return Claim(polygons=of_indices(as_places(cells[0], "vertices"), cells[1]), source="vertices and faces")
     if len(cells) > 2 and all(map(_is_pair, cells)):
@@ -180,7 +177,10 @@ def _of_entries(other: Mapping[Any, Any]) -> Claim:
 def _listed(value: object, name: str) -> Any:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InputError(f"{name} must be a list, not {brief(value)}")
-    return value if isinstance(value, Sequence | np.ndarray) else list(value)
+    try:
+        return value if isinstance(value, Sequence | np.ndarray) else list(value)
+    except Exception as error:  # a caller's class may do anything
+        raise InputError(f"{name} cannot be listed ({type(error).__name__})") from None
 
 
 def _counts(counts: Mapping[Any, object]) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from splinecam_exact.comparison.cells import Cells
 from splinecam_exact.comparison.claims import Claim, claim_of
 from splinecam_exact.comparison.corners import Corners
 from splinecam_exact.comparison.defects import KINDS, Defect
-from splinecam_exact.comparison.matching import Matching, Stage
+from splinecam_exact.comparison.matching import Matching
 from splinecam_exact.comparison.own import need_signs
 from splinecam_exact.comparison.result import Comparison
 from splinecam_exact.comparison.seams import seams
@@ -24,6 +23,7 @@ from splinecam_exact.comparison.topology import Topology
 from splinecam_exact.comparison.tracing import traced
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.kernel.errors import InputError
+from splinecam_exact.kernel.program import Progress
 from splinecam_exact.subdivision import Subdivision
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def compare(
     *,
     tolerance: float | None = None,
     boundary: Boundary | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Compare what another tool says of a partition with the exact one: what is missing, wrong, or too much.
 
@@ -74,7 +74,7 @@ def compare(
         raise InputError("the boundary must be one of the same subdivision: boundary(part)")
     if claim.patterns is not None or claim.vertex_signs is not None:
         need_signs(part)
-    stage: Stage = progress or (lambda *_: None)
+    stage: Progress = progress or (lambda *_: None)
     result = _compared(claim, part, limit, boundary, stage)
     result.defects.sort(key=lambda defect: _ORDER[defect.kind])
     return result
@@ -91,7 +91,7 @@ def _tolerance(value: object) -> float | None:
 
 
 def _compared(
-    claim: Claim, part: Subdivision, tolerance: float | None, boundary: Boundary | None, stage: Stage
+    claim: Claim, part: Subdivision, tolerance: float | None, boundary: Boundary | None, stage: Progress
 ) -> Comparison:
     result = Comparison(claim, part, tolerance)
     _counts(claim, part, result.defects)
@@ -112,7 +112,7 @@ def _compared(
     return result
 
 
-def _cells(claim: Claim, part: Subdivision, tolerance: float | None, result: Comparison, stage: Stage) -> None:
+def _cells(claim: Claim, part: Subdivision, tolerance: float | None, result: Comparison, stage: Progress) -> None:
     polygons = result.polygons
     stage("exact cells", 0, 1)
     truth = Truth(part)
@@ -148,7 +148,7 @@ def _fits(claim: Claim, part: Subdivision, cells: int | None, defects: list[Defe
     return False
 
 
-def _vertices(claim: Claim, part: Subdivision, result: Comparison, stage: Stage) -> None:
+def _vertices(claim: Claim, part: Subdivision, result: Comparison, stage: Progress) -> None:
     signs, expected = claim.vertex_signs, part.geometry.unit_count
     if signs is None:
         return

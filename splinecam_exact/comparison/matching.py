@@ -28,6 +28,7 @@ from splinecam_exact.comparison.ragged import Bools, Floats, offsets, ranges, re
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.comparison.walking import faces_of
 from splinecam_exact.half_edges import Ints
+from splinecam_exact.kernel.program import Progress
 
 NOWHERE = -2
 """The face of a cell that has no inside."""
@@ -40,16 +41,14 @@ SLIGHT = 1024
 WHOLE = 1 - 1 / 64
 """With this share of a face's area, a cell is that face, and others in it are spurious; with less, it is split."""
 
-Stage = Callable[[str, int, int], None]
-
 
 class Matching:
     """`face` (cells,) is each cell's face, or -1; `located` the face that its point lies in (-1: outside, -2: it has
     none); `close` says which cells fit their face within rounding, or as closely as others. `holds` are the pairs of a
-    cell that does not and a face whose witness it holds, `held` (cells,) how many these are, `holds_own` whether one
-    is that of `located`. `split` are the faces that several cells share, with these."""
+    cell that does not and a face whose witness it holds, `held` (cells,) how many these are; where it is one, that face
+    is `located`. `split` are the faces that several cells share, with these."""
 
-    def __init__(self, cells: Cells, truth: Truth, same: Callable[[int, int], bool] | None, progress: Stage) -> None:
+    def __init__(self, cells: Cells, truth: Truth, same: Callable[[int, int], bool] | None, progress: Progress) -> None:
         self.cells, self.truth, self._same, self._progress = cells, truth, same, progress
         self.face = np.full(len(cells), -1)
         self.cell = np.full(truth.faces, -1)
@@ -138,11 +137,10 @@ class Matching:
         self._progress("witnesses in cells", 0, len(left))
         self.holds = held(self.cells, left, self.truth.spots)
         self.held = np.bincount(self.holds[0], minlength=len(self.cells))
-        self.holds_own = np.zeros(len(self.cells), bool)
-        own = self.located[self.holds[0]] == self.holds[1]
-        self.holds_own[self.holds[0][own]] = True
-        alone = self._alone(left)
-        ok = alone & self.holds_own[left] & (self.held[left] == 1)
+        # a cell that holds one witness belongs to that face, wherever the point inside it is
+        one = self.held[self.holds[0]] == 1
+        self.located[self.holds[0][one]] = self.holds[1][one]
+        ok = self._alone(left) & (self.held[left] == 1)
         self._match(left[ok], self.located[left[ok]], self._seen[left[ok]], False)
 
     def _alone(self, left: Ints) -> Bools:
@@ -219,7 +217,7 @@ class Matching:
     def _share(self, face: int, group: Ints) -> None:
         size = float(self.truth.sizes[face])
         large = [c for c in group.tolist() if not self.is_sliver(c, face)] or group.tolist()
-        whole = [c for c in large if self.holds_own[c] and self.cells.area[c] >= WHOLE * size]
+        whole = [c for c in large if self.held[c] and self.cells.area[c] >= WHOLE * size]
         if whole or len(large) == 1:
             best = min(whole or large, key=lambda c: self._seen[c])
             self._match(np.array([best]), np.array([face]), self._seen[[best]], False)

@@ -28,7 +28,7 @@ class Pairing:
         self._known: dict[int, dict[int, float]] = {}
         self.found: dict[int, float] = {}
 
-    def run(self, left: Ints, progress: Callable[[int], None]) -> None:
+    def run(self, left: Ints, progress: Callable[[int], object]) -> None:
         """Match as many of the cells as there can be: first with faces of the same pattern, if there are patterns."""
         for strict in (True, False) if self._same is not None else (False,):
             for k, c in enumerate(left.tolist()):

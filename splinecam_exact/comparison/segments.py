@@ -11,12 +11,13 @@ from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.deep import Spots
 from splinecam_exact.comparison.defects import Defect
-from splinecam_exact.comparison.matching import ROUNDINGS, Stage
+from splinecam_exact.comparison.matching import ROUNDINGS
 from splinecam_exact.comparison.polygons import Place
 from splinecam_exact.comparison.ragged import TINY, UNIT, Floats, length
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.comparison.walking import faces_of
 from splinecam_exact.half_edges import Ints
+from splinecam_exact.kernel.program import Progress
 from splinecam_exact.kernel.rational import format_rational
 from splinecam_exact.rounding import nearest
 
@@ -40,7 +41,7 @@ class Segments:
     where there are none, such as are within the rounding of the coordinates.
     """
 
-    def __init__(self, claimed: Array, boundary: Boundary, tolerance: float | None, stage: Stage) -> None:
+    def __init__(self, claimed: Array, boundary: Boundary, tolerance: float | None, stage: Progress) -> None:
         self._truth = Truth(boundary.part)
         self._boundary = boundary
         self.defects: list[Defect] = []

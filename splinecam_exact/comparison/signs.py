@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from splinecam_exact.comparison.claims import Claim
 from splinecam_exact.comparison.defects import Defect, listed
-from splinecam_exact.comparison.matching import Stage
 from splinecam_exact.comparison.own import sign_rows
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.evaluation import evaluate
+from splinecam_exact.kernel.program import Progress
 from splinecam_exact.subdivision import Subdivision
 
 Signs = NDArray[np.int8]
@@ -50,7 +50,7 @@ class Patterns:
             return np.asarray(got != expected)
         return np.asarray((got != (expected > 0)) & (expected != 0))
 
-    def wrong(self, faces: Ints, progress: Stage) -> Iterator[Defect]:
+    def wrong(self, faces: Ints, progress: Progress) -> Iterator[Defect]:
         """The matched cells with other patterns than their faces; `faces` is the face of each cell, or -1."""
         cells = np.flatnonzero(faces >= 0)
         for first in range(0, len(cells), self._step):
@@ -68,7 +68,7 @@ class Patterns:
                     text += f" (and {len(units) - 1} more units are wrong)"
                 yield Defect("pattern", text, (c,), (f,))
 
-    def compared_as_sets(self, progress: Stage) -> list[Defect]:
+    def compared_as_sets(self, progress: Progress) -> list[Defect]:
         """What is missing and what is too much, where there are patterns only."""
         faces = np.arange(len(self._part.faces))
         numbers: dict[tuple[bytes, bytes], int] = {}
@@ -106,7 +106,7 @@ class Patterns:
             yield key, np.where(mask, 0, row).astype(np.int8).tobytes()
 
 
-def vertex_signs(part: Subdivision, progress: Stage) -> Signs:
+def vertex_signs(part: Subdivision, progress: Progress) -> Signs:
     """The signs of all units at all exact vertices, shape (V, units). Cost: an exact evaluation at each vertex."""
     points = part.points
     units = part.geometry.unit_count
@@ -127,7 +127,7 @@ def _bits(number: mpz, count: int) -> Signs:
     return np.unpackbits(raw, bitorder="little")[:count].astype(np.int8)
 
 
-def compare_vertices(claimed: Signs, part: Subdivision, progress: Stage) -> list[Defect]:
+def compare_vertices(claimed: Signs, part: Subdivision, progress: Progress) -> list[Defect]:
     """Sign vectors of claimed vertices beside those of the exact ones, each as often as it occurs."""
     right = vertex_signs(part, progress)
     left = Counter(row.tobytes() for row in right)

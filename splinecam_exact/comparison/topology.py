@@ -10,9 +10,10 @@ from gmpy2 import mpq
 from splinecam_exact.comparison.cells import FLAT, GOOD, MALFORMED, NAN
 from splinecam_exact.comparison.covering import Covering
 from splinecam_exact.comparison.defects import Defect, listed
-from splinecam_exact.comparison.matching import Matching, Stage
+from splinecam_exact.comparison.matching import Matching
 from splinecam_exact.comparison.polygons import Place, Polygon, crosses_itself, is_convex
 from splinecam_exact.half_edges import Ints
+from splinecam_exact.kernel.program import Progress
 
 SHARE = 64
 """Cells that more than one part in so many overlaps, and faces that more than this leaves bare, are defects; less is
@@ -26,7 +27,7 @@ MOST_AREAS = 10_000
 class Topology:
     """The defects of a matching, in the order in which they are found."""
 
-    def __init__(self, matching: Matching, progress: Stage) -> None:
+    def __init__(self, matching: Matching, progress: Progress) -> None:
         self.matching, self.cells, self.truth = matching, matching.cells, matching.truth
         self.covering = Covering(self.cells, self.truth)
         self.defects: list[Defect] = []
@@ -105,7 +106,7 @@ class Topology:
             if not cells:
                 continue
             self._explained[f] = True
-            doubles = [c for c in cells if self.matching.holds_own[c]][1:]
+            doubles = [c for c in cells if self.matching.held[c]][1:]
             for c in doubles:
                 text = f"cell {c} lies in the exact cell {f}, in which there are cells {listed(cells)}"
                 self._add("spurious", text, [c], [f], self._area(c), self._spot(c))
@@ -146,7 +147,7 @@ class Topology:
             found = self.covering.uncovered(f) if k < MOST_AREAS else None
             area = None if found is None else found[0]
             text = f"nobody claims the exact cell {f}"
-            if area is not None and area < self.truth.area(f):
+            if area is not None and area * SHARE < self.truth.area(f) * (SHARE - 1):
                 text += "; others cover it" if area == 0 else "; others cover part of it"
             self._add("missing", text, [], [f], area, self.truth.spots.place(f))
 

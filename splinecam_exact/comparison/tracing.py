@@ -9,16 +9,16 @@ from gmpy2 import mpq
 
 from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.defects import Defect
-from splinecam_exact.comparison.matching import Stage
 from splinecam_exact.comparison.polygons import Place, twice_area
 from splinecam_exact.half_edges import Ints
+from splinecam_exact.kernel.program import Progress
 from splinecam_exact.rounding import nearest
 
 APART = 1e-9
 """Directions whose angles differ by more than this are in the order of their float64 angles."""
 
 
-def traced(vertices: Array, edges: Ints, defects: list[Defect], stage: Stage) -> tuple[Array, ...]:
+def traced(vertices: Array, edges: Ints, defects: list[Defect], stage: Progress) -> tuple[Array, ...]:
     """The bounded faces of a planar straight-line graph, each with its vertices counter-clockwise.
 
     Edges that name no vertex, or one twice, or whose ends are not finite, are defects and left out. Directions around

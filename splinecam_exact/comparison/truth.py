@@ -41,7 +41,7 @@ class Truth:
         self.exponent = int(np.frexp(largest)[1]) if np.isfinite(largest) and largest else 0
         self.x: Floats = np.ldexp(coordinates, -self.exponent)
         loss = 0.0 if self.sharp else np.ldexp(geometry.distances(), -self.exponent)
-        self.near: Floats = loss + 4 * UNIT * abs(self.x).max(axis=1) + TINY
+        self.near: Floats = loss + (2 if self.sharp else 4) * UNIT * abs(self.x).max(axis=1) + TINY
         dcel = geometry.half_edges
         self.across: Ints = dcel.face[dcel.twin[: len(self.corners)]]
         self.next = following(self.starts)

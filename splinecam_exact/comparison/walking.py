@@ -20,7 +20,7 @@ AT_ONCE = 1 << 17
 """So many points walk together."""
 
 
-def faces_of(truth: Truth, spots: Spots, rows: Ints, progress: Callable[[int], None] | None = None) -> Ints:
+def faces_of(truth: Truth, spots: Spots, rows: Ints, progress: Callable[[int], object] | None = None) -> Ints:
     """For each of some spots a face whose closure it lies in, -1 for those outside the domain.
 
     Exact: a float decides a side only where its error bound allows it. Cost: about the square root of the number of
