@@ -34,9 +34,7 @@ def relucent(result: object, problem: Problem | None = None) -> Claim:
     patterns = signs_of(rows, "ss")
     if problem is not None and len(patterns):
         if patterns.shape[1] != len(problem.units):
-            raise InputError(
-                f"the sign sequences have {patterns.shape[1]} entries, the network {len(problem.units)} units"
-            )
+            raise InputError(f"the sign sequences have {patterns.shape[1]} entries for {len(problem.units)} units")
         patterns = patterns[concerns(patterns, problem)]
     return Claim(patterns=patterns, source="relucent")
 

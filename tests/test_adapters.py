@@ -1,0 +1,446 @@
+"""Other tools' own result objects, and files: taken as they are, refused by place where they are damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import pickle
+import zipfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import faulty_tools
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import splinecam_exact as sx
+from splinecam_exact import testing
+from splinecam_exact.comparison import Claim, compare
+from splinecam_exact.comparison.adapters import (
+    canonicalpoly,
+    edge_subdivision,
+    geometries,
+    read_claim,
+    recognized,
+    relucent,
+    splinecam,
+    syrenn,
+)
+from splinecam_exact.comparison.adapters.wkt import parse_wkt
+from splinecam_exact.testing.brute_force import evaluate, relu_layers
+from splinecam_exact.testing.choosing import Chooser
+from splinecam_exact.testing.conformance.problems import Problem
+from splinecam_exact.testing.degeneracies import build
+
+SQUARE = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+TRIANGLES = [np.array([[0.0, 0], [1, 0], [0, 1]]), np.array([[1.0, 0], [1, 1], [0, 1], [1, 0]])]
+
+
+def generic_on_the_square(count: int) -> list[Problem]:
+    found = [build("generic", Chooser(f"adapter {k}"), f"generic_{k}", size=4) for k in range(count)]
+    return [Problem(problem.name, problem.category, problem.layers, SQUARE) for problem in found]
+
+
+def widened(problem: Problem) -> Problem:
+    """The same network on a square a thousand times as large: nearly the whole plane."""
+    return Problem(problem.name, problem.category, problem.layers, [(1000 * x, 1000 * y) for x, y in SQUARE])
+
+
+def with_output_units(problem: Problem) -> Problem:
+    """The outputs as units, whose zero sets cut."""
+    outputs = len(problem.layers[-1][1])
+    return Problem(problem.name, "generic", (*problem.layers, ([[1] * outputs], [0])), problem.domain)
+
+
+def truth(problem: Problem) -> set[tuple[int, ...]]:
+    return {tuple(state - 1 for state in pattern) for pattern in problem.brute_force().cells}
+
+
+def partitioned(problem: Problem) -> sx.Subdivision:
+    return sx.partition(problem.network(), problem.polygon())
+
+
+def vertex_signs(problem: Problem, part: sx.Subdivision) -> np.ndarray:
+    layers = relu_layers([(weights.tolist(), bias.tolist()) for weights, bias in problem.layers])
+    rows = [evaluate(layers, [Fraction(int(c.numerator), int(c.denominator)) for c in at])[1] for at in part.vertices]
+    return np.array(rows, np.int8) - 1
+
+
+def patterns_of(claim: Claim | None) -> set[tuple[int, ...]]:
+    assert claim is not None
+    assert claim.patterns is not None
+    return set(map(tuple, claim.patterns.tolist()))
+
+
+def skeleton(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What skeletal_subdivision would return if it made no mistake: it cuts at the outputs' zero sets too."""
+    asked = with_output_units(problem)
+    part = partitioned(asked)
+    vs = part.coordinates
+    box = np.stack([vs[:, 0] != -1, vs[:, 1] != -1, vs[:, 0] != 1, vs[:, 1] != 1], axis=1).astype(np.int8)
+    edges = np.array([edge.vertices for edge in part.edges])
+    return vs, edges, np.hstack([box, vertex_signs(asked, part)])
+
+
+@pytest.mark.parametrize("problem", generic_on_the_square(6), ids=lambda problem: problem.name)
+def test_edge_subdivision_without_the_outputs_cuts(problem: Problem) -> None:
+    result = skeleton(problem)
+    claim = recognized(result, problem)
+    assert claim is not None
+    part = partitioned(problem)
+    counts = part.counts()
+    assert (len(claim.vertices), len(claim.edges)) == (counts["V"], counts["E"])  # type: ignore[arg-type]
+    assert patterns_of(claim) == truth(problem)
+    assert compare(claim, part).passed
+    assert len(patterns_of(edge_subdivision(result))) > counts["A"]  # the outputs' zero sets cut as well
+
+
+def test_edge_subdivision_takes_every_container() -> None:
+    problem = generic_on_the_square(1)[0]
+    vs, edges, signs = skeleton(problem)
+    forms = [(vs, edges, signs), {"vs": vs, "edges": edges, "v_sv": signs}]
+    forms += [SimpleNamespace(vs=vs, edges=edges, v_sv=signs, e_sv=None)]
+    assert all(patterns_of(edge_subdivision(form, problem)) == truth(problem) for form in forms)
+    with pytest.raises(sx.InputError, match="v_sv has 5 columns; for"):
+        edge_subdivision((vs, edges, signs[:, :5]), problem)
+    with pytest.raises(sx.InputError, match=r"returns \(vs, edges, v_sv\), not \(1, 2, 3\)"):
+        edge_subdivision((1, 2, 3))
+
+
+def test_edge_subdivision_with_lost_edges_loses_cells() -> None:
+    problem = generic_on_the_square(2)[1]
+    vs, edges, signs = skeleton(problem)
+    claim = recognized((vs, edges[:-3], signs), problem)
+    assert not compare(claim, partitioned(problem)).passed
+
+
+@pytest.mark.parametrize("shape", ["1.0", "0.9"])
+@pytest.mark.parametrize("category", ["generic", "concurrent", "through_corner", "along_edge", "sliver", "deep"])
+def test_relucent_without_what_lies_beyond_the_domain(category: str, shape: str) -> None:
+    for problem in testing.examples(category, 4, size=4):
+        plane = [np.array(pattern, np.int8) for pattern in truth(widened(problem)) | truth(problem)]
+        cells = [SimpleNamespace(ss=ss if shape == "1.0" else ss[None, :]) for ss in plane]
+        # A pattern that no cell has is the tool's mistake, wherever it lies.
+        impossible = next((-ss for ss in plane if tuple((-ss).tolist()) not in {*map(tuple, plane)}), None)
+        assert patterns_of(recognized(cells, problem)) == truth(problem)
+        assert len(patterns_of(relucent(cells))) == len(plane)
+        if impossible is not None and problem.category == "concurrent" and len(problem.layers) == 2:
+            assert tuple(impossible.tolist()) in patterns_of(
+                relucent([*cells, SimpleNamespace(ss=impossible)], problem)
+            )
+
+
+def test_relucent_itself() -> None:
+    tool = pytest.importorskip("relucent")
+    problem = generic_on_the_square(1)[0]
+    found = tool.Complex(problem.torch())
+    found.bfs()
+    assert patterns_of(recognized(found, problem)) == truth(problem)
+
+
+def test_relucent_of_another_network_is_refused() -> None:
+    with pytest.raises(sx.InputError, match="the sign sequences have 2 entries for 1 units"):
+        relucent([SimpleNamespace(ss=[1, 1])], testing.one_layer([(1, 0, 0)]))
+    with pytest.raises(sx.InputError, match="a relucent Complex is an iterable of polyhedra"):
+        relucent(object())
+
+
+@pytest.mark.parametrize("form", ["dict", "pair", "triple"])
+def test_canonicalpoly_without_the_outputs_and_the_plane(form: str) -> None:
+    problem = generic_on_the_square(1)[0]
+    asked = widened(with_output_units(problem))
+    part = partitioned(asked)
+    signs, points = vertex_signs(asked, part), part.coordinates
+    inner = (signs == 0).sum(axis=1) == 2  # the tool knows of no domain, so of no vertex on its boundary
+    signs, points = signs[inner], points[inner]
+    known = {tuple(row): at for row, at in zip(signs.tolist(), points, strict=True)}
+    result = {"dict": known, "pair": (points, signs), "triple": (known, points, signs)}[form]
+    claim = recognized(result, problem)
+    assert patterns_of(claim) <= truth(problem)
+    assert claim is not None
+    assert claim.vertices is not None
+    assert (abs(claim.vertices) <= 1).all()
+    assert claim.vertex_signs is not None
+    assert ((claim.vertex_signs == 0).sum(axis=1) == 2).all()
+
+
+def test_canonicalpoly_of_concurrent_lines_claims_cells_that_are_none() -> None:
+    claim = canonicalpoly({(0, 0, 0): np.zeros(2)}, testing.one_layer([(1, 0, 0), (0, 1, 0), (1, 1, 0)]))
+    assert len(patterns_of(claim)) == 8
+
+
+def test_splinecam_and_its_missing_boundary() -> None:
+    problem = generic_on_the_square(1)[0]
+    result = faulty_tools.splinecam(problem)
+    claim = recognized(result, problem)
+    assert claim is not None
+    assert (claim.source, claim.patterns) == ("splinecam", None)
+    assert claim.polygons is not None
+    assert len(claim.polygons) == partitioned(problem).counts()["A"]
+    assert claim.segments is not None
+    assert claim.segments.shape[1:] == (2, 2)
+    assert splinecam((TRIANGLES, [None])).segments is None
+    assert splinecam((TRIANGLES, np.zeros((3, 2, 2)), None, None)).segments.shape == (3, 2, 2)  # type: ignore[union-attr]
+    with pytest.raises(sx.InputError, match="SplineCam returns"):
+        splinecam(TRIANGLES)
+
+
+def test_splinecams_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    tensors = [torch.tensor(cell, requires_grad=True) for cell in TRIANGLES]
+    for result in ((tensors, [torch.zeros(2, 2), None], torch.zeros(2, 1, 3)), tensors):
+        claim = recognized(result)
+        assert claim is not None
+        assert claim.polygons is not None
+        assert [cell.tolist() for cell in claim.polygons] == [cell.tolist() for cell in TRIANGLES]
+
+
+def test_syrenns_pairs_points_and_combinations() -> None:
+    corners = np.array(SQUARE, np.float64)
+    combinations = [
+        np.eye(4, dtype=np.float32)[:3],
+        np.array([[0, 0, 1, 0], [0, 0, 0, 1], [0.5, 0.5, 0, 0]], np.float32),
+    ]
+    problem = testing.one_layer([(1, 0, 0)])
+    asked = recognized([(rows, np.zeros((3, 2))) for rows in combinations], problem)
+    assert asked is not None
+    assert asked.polygons is not None
+    assert asked.polygons[1].tolist() == [[1, 1], [-1, 1], [0, -1]]
+    points = [(rows @ corners, np.zeros((3, 2))) for rows in combinations]
+    for claim in (recognized(points, problem), syrenn([pre for pre, _ in points]), syrenn(combinations, corners)):
+        assert claim is not None
+        assert claim.polygons is not None
+        assert [cell.tolist() for cell in claim.polygons] == [cell.tolist() for cell in asked.polygons]
+    with pytest.raises(sx.InputError, match="must combine the plane's 4 vertices"):
+        syrenn([pre for pre, _ in points], corners)
+
+
+@pytest.mark.parametrize(
+    "other", [TRIANGLES, 5, {"A": 3}, np.zeros((2, 3, 2)), (np.zeros((3, 2)), [[0, 1, 2]]), None, "x"]
+)
+def test_plain_forms_are_no_tools_results(other: object) -> None:
+    assert recognized(other) is None
+
+
+FEATURES = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "properties": {"pattern": pattern},
+            "geometry": {"type": "Polygon", "coordinates": [cell.tolist()]},
+        }
+        for pattern, cell in zip(("+-", "0+"), TRIANGLES, strict=True)
+    ],
+}
+
+
+def test_geometries_of_every_kind() -> None:
+    claim = geometries(FEATURES)
+    assert patterns_of(claim) == {(1, -1), (0, 1)}
+    shapes = [SimpleNamespace(__geo_interface__=feature["geometry"]) for feature in FEATURES["features"]]  # type: ignore[index]
+    assert recognized(shapes) is not None
+    several: dict[str, Any] = {
+        "type": "GeometryCollection",
+        "geometries": [
+            {"type": "MultiPolygon", "coordinates": [[cell.tolist()] for cell in TRIANGLES]},
+            {"type": "LineString", "coordinates": [[0, 0], [1, 0], [1, 1]]},
+            {"type": "Point", "coordinates": [0, 0]},
+        ],
+    }
+    found = geometries(several)
+    assert repr(found) == "<Claim of geometries: 2 polygons, 1 vertices, 2 segments>"
+
+
+def test_a_hole_is_a_cell_that_is_none() -> None:
+    ring = TRIANGLES[0].tolist()
+    claim = geometries({"type": "Polygon", "coordinates": [ring, ring]})
+    part = sx.partition(sx.from_layers([([[1, 0]], [0]), ([[1]], [0])]), sx.square(1))
+    assert compare(claim, part).kinds["malformed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"type": "Circle", "coordinates": []}, "'Circle' is no type of geometry"),
+        ({"type": "Polygon"}, "needs a list of coordinates"),
+        ({"type": "GeometryCollection", "geometries": [5]}, r"geometries\[0\]: is no geometry but 5"),
+        (
+            {**FEATURES, "features": [*FEATURES["features"], {"type": "Polygon", "coordinates": [[]]}]},
+            "2 patterns for 3",
+        ),
+        ({"type": "MultiPolygon", "coordinates": [7]}, "coordinates must be lists, not 7"),
+    ],
+)
+def test_damaged_geometries_are_refused(value: object, message: str) -> None:
+    with pytest.raises(sx.InputError, match=message):
+        geometries(value)
+
+
+def test_collections_within_collections_have_an_end() -> None:
+    nested: Any = {"type": "Point", "coordinates": [0, 0]}
+    for _ in range(50):
+        nested = {"type": "GeometryCollection", "geometries": [nested]}
+    with pytest.raises(sx.InputError, match="more than 16 collections lie in one another"):
+        geometries(nested)
+    with pytest.raises(sx.FileFormatError, match=r"line 1, column \d+.*more than 16 collections"):
+        parse_wkt("GEOMETRYCOLLECTION (" * 50, "text")
+
+
+WKT = """POLYGON ((0 0, 1 0, 0 1, 0 0))
+MULTIPOLYGON (((1 0, 1 1, 0 1)), ((2e0 .5, 3 -1.5E-1, +4. nan)));
+LINESTRING (0 0, 1 1) POINT (0 0) MULTIPOINT ((0 0), (1 1))
+POLYGON EMPTY"""
+
+
+def test_well_known_text(tmp_path: Path) -> None:
+    path = tmp_path / "cells.wkt"
+    path.write_text(WKT.replace("nan", "+nan"), encoding="utf-8")
+    claim = read_claim(path)
+    assert repr(claim) == "<Claim of geometries: 3 polygons, 3 vertices, 1 segments>"
+    assert claim.polygons is not None
+    assert claim.polygons[2][0].tolist() == [2.0, 0.5]
+    assert math.isnan(claim.polygons[2][2, 1])
+
+
+def write_npz(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def test_files_of_every_form_claim_the_same(tmp_path: Path) -> None:
+    cells = [TRIANGLES[0], TRIANGLES[1][:3]]
+    plain = [cell.tolist() for cell in cells]
+    mesh = {"vertices": [[0, 0], [1, 0], [0, 1], [1, 1]], "faces": [[0, 1, 2], [1, 3, 2]]}
+    files: dict[str, object] = {
+        "list.json": plain,
+        "exact.json": [[[str(int(x)), str(int(y))] for x, y in cell] for cell in plain],
+        "entries.json": {"regions": plain},
+        "mesh.json": mesh,
+        "features.json": FEATURES,
+        "features.geojson": FEATURES,
+    }
+    for name, value in files.items():
+        (tmp_path / name).write_text(json.dumps(value), encoding="utf-8")
+    (tmp_path / "cells.txt").write_text("POLYGON ((0 0, 1 0, 0 1)) POLYGON ((1 0, 1 1, 0 1))", encoding="utf-8")
+    padded = np.full((2, 5, 2), np.nan)
+    padded[:, :3] = cells
+    write_npz(tmp_path / "padded.npz", polygons=padded, A=np.array(2))
+    write_npz(tmp_path / "offsets.npz", vertices=np.vstack(cells), offsets=np.array([0, 3, 6]))
+    write_npz(tmp_path / "mesh.npz", vertices=np.array(mesh["vertices"]), faces=np.array(mesh["faces"]))
+    np.savez(tmp_path / "numbered.npz", *cells)
+    for path in sorted(tmp_path.iterdir()):
+        claim = read_claim(path)
+        assert claim.polygons is not None
+        found = [cell[:3].astype(np.float64).tolist() for cell in claim.polygons]
+        assert found == plain, path
+
+
+def test_numbers_that_are_none_are_part_of_the_claim(tmp_path: Path) -> None:
+    path = tmp_path / "nan.json"
+    path.write_text("[[[0, NaN], [1, null], [Infinity, 0.1]]]", encoding="utf-8")
+    claim = read_claim(path)
+    assert claim.polygons is not None
+    assert np.isnan(claim.polygons[0][:2, 1].astype(float)).all()
+    part = sx.partition(sx.from_layers([([[1, 0]], [0]), ([[1]], [0])]), sx.square(1))
+    assert "nan" in compare(claim, part).kinds
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return exec, ("raise SystemExit('unpickled')",)
+
+
+def bytes_of_npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def pickled() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        member = io.BytesIO()
+        np.lib.format.write_array(member, np.array([Bomb()], object), allow_pickle=True)
+        archive.writestr("polygons.npy", member.getvalue())
+    return file.getvalue()
+
+
+HOSTILE = {
+    "cut.json": (b"[[[0, 0], [1,", "line 1, column"),
+    "deep.json": (b"[" * 100_000, "nested too deeply"),
+    "twice.json": (b'{"A": 1, "A": 2}', "the key 'A' occurs twice"),
+    "long.json": (b"[" + b"9" * 100 + b"]", "is not allowed here: it has 100 digits"),
+    "text.json": (b'"cells"', "is neither a list of polygons"),
+    "nothing.json": (b"{}", "this claims nothing"),
+    "unknown.json": (b'{"surprise": 1}', "a claim has no entry 'surprise'"),
+    "bytes.json": (b"\xff\xfe", "byte 0: is not UTF-8"),
+    "plain.geojson": (b"[[[0, 0], [1, 0], [0, 1]]]", "is no geometry"),
+    "empty.wkt": (b"  ", "holds no geometry"),
+    "circle.wkt": (b"POLYGON ((0 0))\nCIRCLE (0 0, 1)", "line 2, column 1: 'CIRCLE"),
+    "open.wkt": (b"POLYGON ((0 0, 1 0", "'' *: '\\)' is expected here"),
+    "solid.wkt": (b"POLYGON Z ((0 0 0))", "points have two coordinates here"),
+    "odd.wkt": (b"POLYGON ((0 0, 1 #))", "column 18: '#\\)\\)': is no part of well-known text"),
+    "no.npz": (b"PK\5\6", "is not a readable zip archive|does not end in"),
+    "pickle.npz": (pickled(), "polygons: .*(object|header)"),
+    "pickle.json": (pickle.dumps([1]), "is not UTF-8|line 1"),
+    "shape.npz": (bytes_of_npz(polygons=np.zeros((2, 2))), "must be an array \\(cells, k, 2\\)"),
+    "signs.npz": (bytes_of_npz(patterns=np.array([[7]])), "the signs -1, 0 and 1"),
+    "offsets.npz": (bytes_of_npz(vertices=np.zeros((3, 2)), offsets=np.array([0, 9])), "offsets: must rise from 0"),
+    "orphan.npz": (bytes_of_npz(offsets=np.array([0, 9])), "offsets say which rows"),
+    "falling.npz": (bytes_of_npz(vertices=np.zeros((3, 2)), offsets=np.array([0, 4, 3])), "must rise"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_by_name_and_place(name: str, tmp_path: Path) -> None:
+    content, message = HOSTILE[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(sx.FileFormatError, match=message) as caught:
+        read_claim(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_is_no_file_of_cells_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(sx.InputError, match=r"a partition is read from \.json"):
+        read_claim(tmp_path / "cells.pkl")
+    with pytest.raises(sx.InputError, match=r"cannot be read \(No such file"):
+        read_claim(tmp_path / "missing.json")
+
+
+SOURCES = {name: content for name, (content, _) in HOSTILE.items() if len(content) < 5000} | {
+    "good.wkt": WKT.encode(),
+    "good.json": json.dumps(FEATURES).encode(),
+    "good.npz": bytes_of_npz(polygons=np.zeros((2, 3, 2)), patterns=np.zeros((2, 3), np.int8)),
+}
+
+
+@given(st.data())
+def test_damaged_files_never_raise_anything_else(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(SOURCES)))
+    content = bytearray(SOURCES[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, max(0, len(content) - 1)))
+        content[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    path = tmp_path_factory.mktemp("damaged") / name
+    path.write_bytes(content)
+    with contextlib.suppress(sx.FileFormatError):
+        read_claim(path)
+
+
+@pytest.mark.parametrize("depth", [10, 300, 600, 990])
+def test_nested_lists_are_no_trouble(depth: int, tmp_path: Path) -> None:
+    path = tmp_path / "nested.json"
+    path.write_text("[" * depth + "]" * depth, encoding="utf-8")
+    with contextlib.suppress(sx.FileFormatError):  # whether it is nested too deeply depends on Python's version
+        claim = read_claim(path)
+        assert claim.polygons is not None
+        assert claim.polygons[0].ndim == 0
