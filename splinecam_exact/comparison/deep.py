@@ -64,11 +64,11 @@ def deep_spots(
     first = starts[:-1][full]
     at = np.zeros(rows, np.int64)
     at[full] = first
-    step = x - x[at][row]
+    step = x - x[at][row] if len(x) else x
     second = _best(length(step), starts, row)
     third = _best(abs(cross(step, step[second][row] if len(step) else step)), starts, row)
     middle = np.full((rows, 2), np.nan)
-    middle[full] = (x[at] + x[second] + x[third])[full] / 3
+    middle[full] = (x[at[full]] + x[second[full]] + x[third[full]]) / 3
     side, way = x[following(starts)] - x if len(x) else x, middle[row] - x
     spread = np.maximum(ball, ball[following(starts)]) if len(x) else ball
     left = cross(side, way) > cross_bound(side, way, 2 * spread)

@@ -118,7 +118,7 @@ class Comparison:
             lines.append(f"{'corners':<12} off by {marks['median']:.3g} (median), {marks['max']:.3g} at most")
             lines.append(f"{'':<12} or {ulps['median']:.3g} and {ulps['max']:.3g} ulps")
         if self.seams is not None:
-            excess = float(self.seams.excess)
+            excess = _float(self.seams.excess)
             fit = (
                 "the cells fit together exactly" if self.seams.watertight else f"areas sum up to {excess:+.3g} too much"
             )
