@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from splinecam_exact._text import brief
 from splinecam_exact.boundaries import boundary
 from splinecam_exact.comparison import compare
 from splinecam_exact.comparison.claims import Claim
@@ -124,22 +124,27 @@ def _judged(
         limit = with_time_limit(None, COMPARISON_TIME)
         line = None if claim.segments is None else boundary(part)
         found = compare(claim, part, tolerance=tolerance, boundary=line, progress=limit)
+        text = found.text()
     except InputError as error:
         return "malformed", {"malformed": 1}, brief_line(error), str(error)
     except Undecided:
         message = f"it could not be compared within {COMPARISON_TIME:g} s"
         return "malformed", {"malformed": 1}, message, message
+    except Exception as error:  # one odd answer must not end a run
+        message = f"comparing it failed, a bug in splinecam_exact, please report it: {brief_line(error)}"
+        return "malformed", {"malformed": 1}, message, traceback.format_exc()
     if found.passed:
-        return "right", {}, "", found.text()
+        return "right", {}, "", text
     kinds = dict(found.kinds)
     status = next((kind for kind in ("nan", "malformed") if kind in kinds), "wrong")
     message = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return status, kinds, message, found.text()
+    return status, kinds, message, text
 
 
 def brief_line(error: Exception) -> str:
     """An error's text in one short line."""
-    return brief(" ".join(str(error).split()), 200).strip("'\"")
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _claimed(claim: Claim) -> int | None:

@@ -22,11 +22,11 @@ from splinecam_exact.testing.conformance.process import Worker
 class Runner:
     """A tool, named as "module:function", and the process that it runs in; a context manager, which ends that.
 
-    The function takes a `Problem` and returns anything that `claim_of` takes; it refuses by raising NotImplementedError
-    or returning None. Modules in the current folder come first. Everything else that it does, a crash, `os._exit`, an
-    endless loop, NaN, is an outcome of that problem. `truth` says what the exact partitions are, `tolerance` judges
-    coordinates: see `compare`. All calls must come from one thread; another one may set `stop`, and the call that is
-    under way raises Stopped.
+    The function takes a `Problem` and returns anything that `claim_of` takes, or another tool's own result (see
+    `comparison.adapters`); it refuses by raising NotImplementedError or returning None. Modules in the current folder
+    come first. Everything else that it does, a crash, `os._exit`, an endless loop, NaN, is an outcome of that problem.
+    `truth` says what the exact partitions are, `tolerance` judges coordinates: see `compare`. All calls must come from
+    one thread; another one may set `stop`, and the call that is under way raises Stopped.
     """
 
     def __init__(

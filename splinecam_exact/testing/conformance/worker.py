@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from splinecam_exact.comparison.adapters import recognized
 from splinecam_exact.comparison.claims import claim_of
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.testing.conformance.problems import Problem
@@ -105,8 +106,9 @@ def answer(tool: Tool, problem: Problem, nonce: str) -> bytes:
     if returned is None:
         return frame(head | {"status": "refused", "reason": ""})
     try:
-        claim, body = claim_message(claim_of(returned))
-        return frame(head | {"status": "claim", "claim": claim}, body)
+        claim = recognized(returned, problem)
+        said, body = claim_message(claim_of(returned) if claim is None else claim)
+        return frame(head | {"status": "claim", "claim": said}, body)
     except MemoryError as error:
         return frame(head | {"status": "memory", "reason": _told(error)})
     except (InputError, WireError) as error:
