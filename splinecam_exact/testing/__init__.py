@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from splinecam_exact.testing.parameters import example_params, known_answer_params
     from splinecam_exact.testing.relations import RELATIONS, Violation, cell_count, check_relations
     from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks, polygons
-    from splinecam_exact.testing.transformations import change_coordinates
+    from splinecam_exact.testing.transformations import change_coordinates, permute_units, scale_units
 
 _HOMES = {
     "conformance.problems": ("Problem",),
@@ -108,7 +108,7 @@ _HOMES = {
     "parameters": ("example_params", "known_answer_params"),
     "relations": ("RELATIONS", "Violation", "cell_count", "check_relations"),
     "strategies": ("PlainNetwork", "degenerate_networks", "polygons"),
-    "transformations": ("change_coordinates",),
+    "transformations": ("change_coordinates", "permute_units", "scale_units"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -150,8 +150,10 @@ __all__ = [
     "one_ulp_apart",
     "opposite",
     "polygons",
+    "permute_units",
     "problems",
     "same_line_two_layers",
+    "scale_units",
     "scaled_duplicate",
     "slices",
     "sliver",
