@@ -28,7 +28,7 @@ def add_conformance(commands: argparse._SubParsersAction[Parser]) -> None:
     command.add_argument("--list", action="store_true", help="only list the problems")
     which = command.add_argument_group("problems")
     which.add_argument("--category", metavar="NAME", action="append", help="only of this category; may be repeated")
-    which.add_argument("--full", action="store_true", help="the full suite, about three times as many problems")
+    which.add_argument("--full", action="store_true", help="the full suite, more than twice as many problems")
     files = which.add_mutually_exclusive_group()
     files.add_argument("--store", metavar="FILE", help="write the problems and their exact partitions to a file")
     files.add_argument("--expected", metavar="FILE", help="take both from such a file, and check the partitions")

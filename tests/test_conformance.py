@@ -98,7 +98,7 @@ def test_card_as_text_names_what_failed(mixed: Card) -> None:
     text = mixed.text()
     assert text.startswith(f"mixed:mixed: {mixed.line()}\n")
     assert f"opposite: ValueError in {len(mixed.categories['opposite'])}" in text
-    assert f"refused {len(mixed.categories['tangency'])}: no ReLU here" in text
+    assert f"{len(mixed.categories['tangency'])} refused: no ReLU here" in text
     assert max(map(len, text.splitlines())) <= 110
     table = text.split("\n\n")[1].splitlines()
     assert table[0].split() == ["right", "wrong", "crash", "refused"]

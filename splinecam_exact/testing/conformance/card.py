@@ -82,9 +82,12 @@ class Card:
                 lines += [_cut(f"  {_size(outcome)}  {_described(outcome)}") for outcome in failures[:SMALLEST]]
                 if len(failures) > SMALLEST:
                     lines.append(f"  ... and {len(failures) - SMALLEST} larger ones")
-        refusals = Counter(outcome.message for outcome in self.outcomes if outcome.status == "refused")
-        lines += [""] * bool(refusals)
-        lines += [_cut(f"refused {count}: {reason or 'no reason given'}") for reason, count in refusals.most_common(5)]
+        refused: dict[str, list[str]] = {}
+        for outcome in self.outcomes:
+            if outcome.status == "refused":  # reasons that begin alike are one
+                refused.setdefault(outcome.message.partition(":")[0], []).append(outcome.message)
+        lines += [""] * bool(refused)
+        lines += [_cut(f"{len(reasons)} refused: {reasons[0] or 'no reason given'}") for reasons in refused.values()]
         return "\n".join(lines)
 
     def _table(self) -> list[str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splinecam_exact._files import PathLike, atomic_write, printable
+from splinecam_exact._files import PathLike, atomic_write, printable, shown
+from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.testing.conformance.outcomes import Outcome
 from splinecam_exact.testing.conformance.problems import Problem
 
@@ -23,7 +24,10 @@ def write_reproducer(outcome: Outcome, tool: str, folder: PathLike) -> list[Path
     The folder is made if there is none. Raises InputError where it cannot be written to.
     """
     stem = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{outcome.problem.category}-{outcome.problem.name}")
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{shown(folder)}: cannot be made ({error.strerror})") from None
     paths = [Path(folder) / f"{stem}{suffix}" for suffix in (".json", ".py")]
     contents = [json.dumps(outcome.problem.to_json(), indent=1) + "\n", script(outcome, tool, f"{stem}.py")]
     for path, content in zip(paths, contents, strict=True):
@@ -40,8 +44,8 @@ def script(outcome: Outcome, tool: str, name: str) -> str:
     module, _, function = tool.partition(":")
     first, *rest = function.split(".")
     chosen = f"\ntool = {'.'.join(['tool', *rest])}" if rest else ""
-    return f"""# {printable(tool)} on {printable(outcome.line())}
-# Run it in the folder where the tool can be imported: python {{this file}}
+    return f"""# {printable(tool)} on {printable(outcome.line())[:_WIDTH]}
+# Run it from where the tool can be imported: python .../{name}
 import sys
 
 sys.path.insert(0, ".")
