@@ -141,6 +141,14 @@ def test_interrupt_ends_all_processes(jobs: int, tmp_path: Path) -> None:
             os.kill(pid, 0)
 
 
+def test_what_comes_from_a_tool_can_be_printed() -> None:
+    claim = Claim(polygons=(np.array("\x1b[31m", object),), source="\x07\n")
+    arrived = sent(claim)
+    assert arrived.source == "\\x07\\n"
+    assert arrived.polygons is not None
+    assert arrived.polygons[0].item() == "\\x1b[31m"
+
+
 # -- the wire ---------------------------------------------------------------------------------------------------------
 
 
@@ -160,7 +168,7 @@ def sent(claim: Claim) -> Claim:
         {"patterns": np.array([[True, False]])},
         {"vertices": [(0, 0), ("1/3", 1)], "edges": [(0, 1)], "vertex_signs": [[0], [1]]},
         {"segments": [[(0, 0), (1, 1)]], "E": 5},
-        {"polygons": [np.float32([[0, 0], [0.1, 0], [0, 1]])], "source": "a\x00b"},
+        {"polygons": [np.float32([[0, 0], [0.1, 0], [0, 1]])], "source": "a tool"},
     ],
 )
 def test_claims_arrive_as_they_were(plain: object) -> None:

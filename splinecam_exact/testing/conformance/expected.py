@@ -43,7 +43,7 @@ class Expected:
     >>> problems = suite(categories=["tangency"])[:1]
     >>> expected = Expected((problem, exact(problem)) for problem in problems)
     >>> expected(problems[0]).counts()["A"]
-    1
+    2
     """
 
     def __init__(self, parts: Iterable[tuple[Problem, Subdivision]]) -> None:

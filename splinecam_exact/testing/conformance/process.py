@@ -1,7 +1,7 @@
 """The worker process of a tool, seen from the runner: started again when it is gone, killed with its group.
 
-Everything that comes from it is read as what a stranger wrote. Linux is what this was made for; elsewhere the memory of
-a worker is limited by the system only.
+Everything that comes from it is read as what a stranger wrote. It is no sandbox: a tool that wants to can still remove
+files, kill the runner, or leave a process behind that has left the group. Made for Linux.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from splinecam_exact._files import printable
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.claims import Claim, claim_of
 from splinecam_exact.comparison.coordinates import as_cell
@@ -24,7 +25,10 @@ from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.rational import format_rational, parse_rational
 
 LARGEST_HEAD = 1 << 26
-LARGEST_BODY = 1 << 29
+LARGEST_BODY = 1 << 28
+LONGEST_NUMBER = 20_000
+"""A rational with more digits is not read."""
+
 _LENGTHS = struct.Struct("<QQ")
 _NUMBERS = "numbers"
 _REASON = "reason"
@@ -172,14 +176,17 @@ def _claim(head: Any, body: bytes) -> Claim:
     if "patterns" in said:
         said["two_valued"] = head["two_valued"] is True
     claim = claim_of(said) if said else Claim()
-    return replace(claim, polygons=tuple(polygons) if head["polygons"] else None, source=_text(head["source"]))
+    return replace(
+        claim, polygons=tuple(polygons) if head["polygons"] else None, source=printable(_text(head["source"]))
+    )
 
 
 def _received(dtype: object, shape: list[int], data: bytes) -> AnyArray:
     if not all(type(side) is int and 0 <= side < _LARGEST_COUNT for side in shape) or len(shape) > 32:
         raise ValueError
     if dtype in (_NUMBERS, _REASON):
-        entries: list[object] = [data.decode()] if dtype == _REASON else [_number(w) for w in data.decode().split()]
+        text = data.decode()
+        entries: list[object] = [printable(text)] if dtype == _REASON else [_number(word) for word in text.split()]
         array = np.empty(len(entries), object)
         array[:] = entries
         return array.reshape(shape)
@@ -189,4 +196,6 @@ def _received(dtype: object, shape: list[int], data: bytes) -> AnyArray:
 
 
 def _number(word: str) -> object:
+    if len(word) > LONGEST_NUMBER:
+        raise ValueError
     return _SPECIAL[word] if word in _SPECIAL else parse_rational(word)
