@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 from fractions import Fraction
 from typing import Any, NoReturn
@@ -135,7 +136,26 @@ def changes_folder(problem: Problem) -> object:
 
 
 def forks_and_both_return(problem: Problem) -> object:
-    os.fork()
+    """The child is faster, and wrong."""
+    if os.fork() == 0:
+        return 1000
+    time.sleep(0.2)
+    return right(problem)
+
+
+def answers_late(problem: Problem) -> object:
+    """A thread repeats the answer to the first problem when the second one is asked."""
+    if not hasattr(np, "asked"):
+        np.asked = True  # type: ignore[attr-defined]
+        write = os.write
+
+        def twice(descriptor: int, data: bytes) -> int:
+            threading.Timer(0.2, lambda: write(descriptor, bytes(data))).start()
+            return write(descriptor, data)
+
+        os.write = twice  # type: ignore[assignment]
+        return right(problem)
+    time.sleep(0.5)
     return right(problem)
 
 

@@ -103,6 +103,7 @@ def test_card_as_text_names_what_failed(mixed: Card) -> None:
     table = text.split("\n\n")[1].splitlines()
     assert table[0].split() == ["right", "wrong", "crash", "refused"]
     assert [line.split()[0] for line in table[1:]] == ["tangency", "sliver", "opposite", "duplicate", "all"]
+    assert [line.endswith("<-") for line in table[1:]] == [False, True, True, False, True]
 
 
 def test_card_lists_the_smallest_failures_first(mixed: Card) -> None:

@@ -77,6 +77,35 @@ def test_each_misbehaviour_is_an_outcome(tool: str, status: str, kind: str, mess
             assert runner.run(PROBLEM).status == status
 
 
+def test_answers_to_other_questions_are_dropped() -> None:
+    outcomes = run("hostile_tools:answers_late", suite(categories=["duplicate"])[:2])
+    assert [outcome.status for outcome in outcomes] == ["right", "right"]
+
+
+def test_what_a_tool_started_is_ended_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "leaving.py").write_text(
+        "import os, time\ndef leave(problem):\n    pid = os.fork()\n    if pid == 0:\n        time.sleep(100)\n"
+        "    open('pid', 'w').write(str(pid))\n    return 4\n"
+    )
+    with Runner("leaving:leave") as runner:
+        assert runner.run(PROBLEM).status == "right"
+        pid = int((tmp_path / "pid").read_text())
+        os.kill(pid, 0)
+    until = time.monotonic() + 5
+    while is_running(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(pid)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has not ended; if it has, nobody may have waited for it yet."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def test_what_a_tool_prints_is_kept_and_shortened() -> None:
     with Runner("hostile_tools:prints_and_is_right") as runner:
         output = runner.run(PROBLEM).output
