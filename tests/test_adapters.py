@@ -444,3 +444,11 @@ def test_nested_lists_are_no_trouble(depth: int, tmp_path: Path) -> None:
         claim = read_claim(path)
         assert claim.polygons is not None
         assert claim.polygons[0].ndim == 0
+
+
+def test_compare_takes_tools_own_results() -> None:
+    problem = generic_on_the_square(1)[0]
+    part = partitioned(problem)
+    found = compare(faulty_tools.splinecam(problem), part)
+    assert (found.claim.source, len(found.matches)) == ("splinecam", part.counts()["A"])
+    assert compare([SimpleNamespace(ss=np.array(signs)) for signs in truth(problem)], part).passed

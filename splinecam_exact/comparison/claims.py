@@ -79,7 +79,8 @@ def claim_of(other: object) -> Claim:
     faces), the faces lists of vertex numbers; a dict with entries such as "polygons" ("regions", "cells"), "patterns",
     "vertices" with "faces" or "edges" and "vertex_signs", "segments", "counts" or "A", "L", "P", "V", "E"; an integer
     array (cells, units) of signs; an int, the number of activation cells; or a `Subdivision` of this package. Boolean
-    patterns are two-valued.
+    patterns are two-valued. Results of tools that `adapters` knows are taken as well; those of tools that look at the
+    whole plane are better given to their adapter, with the problem that was asked.
 
     What is wrong inside (NaN, a cell that is none) is kept, for `compare` to report. Raises InputError only where
     `other` is nothing of the kind. Cost: some microseconds per cell.
@@ -95,6 +96,10 @@ def claim_of(other: object) -> Claim:
         from splinecam_exact.comparison.own import claim_of_partition
 
         return claim_of_partition(other)
+    from splinecam_exact.comparison.adapters import recognized
+
+    if (claim := recognized(other)) is not None:
+        return claim
     if (count := whole(other)) is not None:
         return Claim(counts=_counts({"A": count}), source="count")
     if isinstance(other, Mapping):
