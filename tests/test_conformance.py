@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -67,6 +68,12 @@ def test_suite_has_every_category_and_no_name_twice() -> None:
     assert set(map(label, quick)) < set(map(label, full))
     by_label = {label(problem): problem for problem in full}
     assert all(by_label[label(problem)] == problem for problem in quick)
+
+
+def test_problems_stay_as_they_are() -> None:
+    """Report cards and stored results are compared by these names; a problem that must change gets another name."""
+    content = "".join(f"{label(problem)} {problem.digest}\n" for problem in suite(full=True))
+    assert hashlib.sha256(content.encode()).hexdigest()[:16] == "ccfafad2266c54dc"
 
 
 def test_suite_of_chosen_categories_is_in_their_order() -> None:

@@ -52,7 +52,9 @@ def test_each_problem_is_a_test_that_marker_and_name_choose(folder: Path) -> Non
 
 
 def test_failures_show_the_comparison_and_refusals_are_skipped(folder: Path) -> None:
-    (folder / "mixed.py").write_text(
+    (folder / "pytest.ini").write_text("[pytest]\npythonpath = source\n")  # the tool's process finds it there too
+    (folder / "source").mkdir()
+    (folder / "source" / "mixed.py").write_text(
         "import tools\ndef mixed(problem):\n"
         "    tool = tools.refuses if problem.category == 'tangency' else tools.wrong_on_two_or_more\n"
         "    return tool(problem)\n"

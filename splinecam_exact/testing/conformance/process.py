@@ -43,7 +43,7 @@ class Worker:
         if self._child is not None:
             return self._child
         self._child = child = _spawn()
-        request = {"tool": self.tool, "memory": self.limits.memory}
+        request = {"tool": self.tool, "memory": self.limits.memory, "path": sys.path}
         head, _, found = Exchange(child, request, self.limits._replace(time=STARTUP), None, self.stop).run()
         if head is None or head.get("status") != "ready":
             self.close()

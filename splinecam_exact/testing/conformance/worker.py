@@ -56,6 +56,7 @@ def serve(requests: BinaryIO, answers: int) -> None:
     """Load the tool that the first line names, then answer a line with a problem after the other."""
     owner, folder = os.getpid(), os.getcwd()
     first = json.loads(requests.readline())
+    sys.path += [place for place in first["path"] if place not in sys.path]  # what the runner can import
     try:
         tool = load_tool(first["tool"])
     except BaseException as error:
