@@ -73,6 +73,8 @@ class _Duels:
         self.start, self.end = self.points.start, self.points.end
         self.along = self.at_vertices[self.start] & self.at_vertices[self.end]
         self.on_faces: Masks = np.bitwise_and.reduceat(self._corners, self.polygons.starts[:-1])
+        crossed = np.repeat(self.on_faces == 0, np.diff(self.polygons.starts))
+        outputs.clear(np.unique(self.polygons.corners[crossed]))
 
     @property
     def _corners(self) -> Masks:

@@ -16,7 +16,16 @@ from gmpy2 import mpq
 
 from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.boundary_cells import Cells, vertex_values
-from splinecam_exact.boundary_trace import Floats, Places, Trace, between, places_of, some_polygons, zeros_between
+from splinecam_exact.boundary_trace import (
+    VISIBLE,
+    Floats,
+    Places,
+    Trace,
+    between,
+    places_of,
+    some_polygons,
+    zeros_between,
+)
 from splinecam_exact.decide import Signs
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.kernel.program import Progress
@@ -45,6 +54,10 @@ def trace_zeros(part: Subdivision, function: Function, progress: Progress | None
     return _Zeros(part, function, progress).trace()
 
 
+SMALL = 2.0**-30
+"""What is a smaller share of the largest value is likely to be zero."""
+
+
 class _Zeros:
     """Points are first named by codes: vertex v by v, the zero inside edge e by V + e."""
 
@@ -53,10 +66,24 @@ class _Zeros:
         self.cells = Cells(part.network, part.domain, part.geometry, progress)
         known = vertex_values(function.head(part.network), part)
         if known is not None and part.certified:
-            known.sharpen(known.unsure())
+            for closely in (False, True):
+                known.sharpen(self._vague(known.values[:, 0], known.errors[:, 0], closely), closely)
         self.values: Floats | None = None if known is None else known.values[:, 0]
         self.errors = np.empty(0) if known is None else known.errors[:, 0]
         self.signs = self._signs()
+
+    def _vague(self, values: Floats, errors: Floats, closely: bool) -> Ints:
+        """The vertices with a doubtful sign, and those between which there is a zero that is visibly blurred.
+
+        If they are to be looked at `closely`, not those that seem to be zeros: these are left to exact numbers.
+        """
+        size = abs(values)
+        doubtful = np.asarray(~(size > errors) & (size >= SMALL * closely * size.max()))
+        u, w, _ = self._edges(np.arange(len(self.part.edge_half_edges)))
+        blurred = (np.maximum(errors[u], errors[w]) > VISIBLE * (size[u] + size[w])) & (
+            (values[u] > 0) != (values[w] > 0)
+        )
+        return np.concatenate([np.flatnonzero(doubtful), u[blurred], w[blurred]])
 
     def _signs(self) -> Signs:
         """The sign of the function at every vertex: exact, but for a float64 subdivision."""

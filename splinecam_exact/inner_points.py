@@ -23,6 +23,9 @@ SAFE = 1 + 2.0**-20
 FLAT = 2.0**28
 """Triangles that are flatter than this say nothing; of others, the area is known to 2^-22 of it."""
 
+WAYS = (0.9375, 0.5)
+"""How far from a triangle's centre to its corners the points may be, the first way that is surely inside."""
+
 
 class Inner(NamedTuple):
     """Points (F, 3, 2) inside some of the polygons, and these, F of them."""
@@ -35,22 +38,29 @@ class Inner(NamedTuple):
 def inner_points(polygons: Polygons, x: Floats, near: Floats) -> Inner:
     """Three points inside each exact polygon, whose corner v is within near[v] of x[v]; only of those where it is sure.
 
-    `x` has shape (V, 2), `near` (V,). Halfway from a triangle's centre to its corners, which are three of the
-    polygon's. A point is inside a convex polygon that runs counter-clockwise if it is on the left of every edge.
+    `x` has shape (V, 2), `near` (V,). On the way from a triangle's centre to its corners, which are three of the
+    polygon's: as far as can be, since what is lost at the points is multiplied towards the corners. A point is inside a
+    convex polygon that runs counter-clockwise if it is on the left of every edge.
     """
     corners, starts = polygons.corners, polygons.starts[:-1]
+    if not len(starts):
+        return Inner(np.empty((0, 3, 2)), polygons)
     face = np.repeat(np.arange(len(starts)), np.diff(polygons.starts))
     following = np.arange(1, len(corners) + 1)
     following[polygons.starts[1:] - 1] = starts
     place = x[corners]
     three = np.stack([place[k] for k in _far_apart(place, face, starts)], axis=1)
-    points = (three + three.mean(axis=1, keepdims=True)) / 2
-    ball = np.maximum.reduceat(near[corners], starts)[face, np.newaxis] if len(starts) else np.empty((0, 1))
+    centre = three.mean(axis=1, keepdims=True)
     edge = (place[following] - place)[:, np.newaxis]
-    step = points[face] - place[:, np.newaxis]
-    long, far = _length(edge), _length(step)
-    left = _cross(edge, step) > (ball * (long + 2 * far + 2 * ball) + 8 * UNIT * long * far + TINY) * SAFE
-    inside = np.logical_and.reduceat(left.all(axis=1), starts) if len(starts) else np.empty(0, bool)
+    long, ball = _length(edge), np.maximum.reduceat(near[corners], starts)[face, np.newaxis]
+    points, inside = np.empty_like(three), np.zeros(len(three), bool)
+    for way in WAYS:
+        found = centre + way * (three - centre)
+        step = found[face] - place[:, np.newaxis]
+        far = _length(step)
+        left = _cross(edge, step) > (ball * (long + 2 * far + 2 * ball) + 8 * UNIT * long * far + TINY) * SAFE
+        fine = np.logical_and.reduceat(left.all(axis=1), starts) & ~inside
+        points[fine], inside = found[fine], inside | fine
     sizes = np.diff(polygons.starts)[inside]
     return Inner(points[inside], Polygons(np.concatenate([[0], np.cumsum(sizes)]), corners[inside[face]]))
 

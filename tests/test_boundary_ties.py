@@ -52,7 +52,8 @@ def same(net: sx.Network, dom: sx.Polygon | sx.Slice) -> sx.Boundary:
 def nothing_known(net: sx.Network, part: sx.Subdivision, compared: bool) -> object:
     """Values as float64 has them where it says nothing: all must be decided exactly."""
     shape = part.geometry.vertex_count, net.output_size
-    return SimpleNamespace(values=np.zeros(shape), errors=np.full(shape, np.inf), sharpen=lambda vertices: None)
+    values, errors = np.zeros(shape), np.full(shape, np.inf)
+    return SimpleNamespace(values=values, errors=errors, sharpen=lambda vertices, closely: None)
 
 
 def lists(found: sx.Boundary) -> dict[str, list[object]]:

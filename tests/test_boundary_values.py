@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 import splinecam_exact as sx  # noqa: E402
 from benchmarks import architectures as shown  # noqa: E402
 from splinecam_exact.arrays import exact  # noqa: E402
-from splinecam_exact.boundary_values import VertexValues  # noqa: E402
+from splinecam_exact.boundary_values import VertexValues, covering  # noqa: E402
 from splinecam_exact.decide import Decider  # noqa: E402
 from splinecam_exact.geometry import Polygons  # noqa: E402
 from splinecam_exact.inner_points import at_corners, inner_points  # noqa: E402
@@ -37,13 +37,13 @@ def within(values: VertexValues, part: sx.Subdivision, compared: bool) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(degenerate_networks(), st.booleans())
-def test_values_are_within_their_errors(plain: PlainNetwork, compared: bool) -> None:
+@given(degenerate_networks(), st.booleans(), st.booleans())
+def test_values_are_within_their_errors(plain: PlainNetwork, compared: bool, closely: bool) -> None:
     part = sx.partition(plain.network(), plain.domain(), "certified")
     values = VertexValues(part.network, part.domain, part.geometry, compared)
     before = values.errors.copy()
     within(values, part, compared)
-    values.sharpen(np.arange(part.geometry.vertex_count))
+    values.sharpen(np.arange(part.geometry.vertex_count), closely)
     within(values, part, compared)
     assert (values.errors <= before).all()
 
@@ -58,10 +58,11 @@ def test_values_of_random_networks_are_within_their_errors(radius: float, depth:
     for compared in (False, True):
         values = VertexValues(part.network, part.domain, part.geometry, compared)
         within(values, part, compared)
-        values.errors[:] = np.inf  # so that all are from the faces
-        values.sharpen(np.arange(0, part.geometry.vertex_count, 2))
-        within(values, part, compared)
-        assert np.isfinite(values.errors).any()
+        for closely in (False, True):
+            values.errors[:] = np.inf  # so that all are from the faces
+            values.sharpen(np.arange(0, part.geometry.vertex_count, 2), closely)
+            within(values, part, compared)
+            assert np.isfinite(values.errors[::2]).mean() > 0.9
 
 
 def test_points_inside_faces_know_what_slopes_do_not() -> None:
@@ -74,6 +75,18 @@ def test_points_inside_faces_know_what_slopes_do_not() -> None:
     values.sharpen(np.arange(part.geometry.vertex_count))
     assert values.errors.max() < spread * 2.0**-10
     within(values, part, True)
+    values.sharpen(np.arange(part.geometry.vertex_count), closely=True)
+    assert values.errors.max() < spread * 2.0**-22
+    within(values, part, True)
+
+
+@given(st.lists(st.booleans(), min_size=12, max_size=12))
+def test_a_few_faces_have_all_wanted_vertices(wanted: list[bool]) -> None:
+    polygons = Polygons.of([(0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (4, 5, 9, 8), (5, 6, 10, 9), (6, 7, 11, 10)])
+    faces = covering(polygons, np.array(wanted)).tolist()
+    found = {v for face in faces for v in polygons.face(face)}
+    assert found >= {v for v, chosen in enumerate(wanted) if chosen}
+    assert len(faces) <= min(6, sum(wanted))
 
 
 def moved(random: Random, x: Any, near: Any) -> list[list[mpq]]:

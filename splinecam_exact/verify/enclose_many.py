@@ -12,6 +12,7 @@ from torch import Tensor
 from splinecam_exact.arrays import Floats
 from splinecam_exact.network import Network
 from splinecam_exact.nodes import Affine
+from splinecam_exact.verify.live import schedule
 from splinecam_exact.verify.rigor import LARGE, TINY, UNIT, norms
 from splinecam_exact.verify.steps import Field, compiled
 from splinecam_exact.weights import Convolution, Ints
@@ -48,7 +49,7 @@ class Enclosure:
     def __init__(self, net: Network, tick: Callable[[int, int], None] = lambda done, total: None) -> None:
         self._tick = tick
         self.steps = compiled(net, None, torch.device("cpu"), close=False)
-        self._last = {source: number for number, step in enumerate(self.steps, 1) for source in step.sources}
+        self._order = schedule(self.steps)
         self._rows = at_once(net)
 
     def values(self, points: Floats, rounded: bool) -> tuple[Floats, Floats]:
@@ -63,11 +64,12 @@ class Enclosure:
             x = torch.from_numpy(np.array(points[low : low + self._rows]))
             start = 2 * UNIT * norms(x) + TINY if rounded else torch.zeros(len(x), dtype=torch.float64)
             fields: dict[int, Field] = {0: Rows(x, start)}
-            for number, step in enumerate(self.steps, 1):
+            for number, _, kept in self._order:
+                step = self.steps[number - 1]
                 inputs: list[Field] = [fields[s] for s in step.sources]
                 error, _ = step.bounds(inputs)
                 fields[number] = Rows(step([f.value for f in inputs]), error + torch.zeros_like(start))
-                fields = {k: f for k, f in fields.items() if k == number or self._last.get(k, 0) > number}
+                fields = {k: f for k, f in fields.items() if k in kept}
             last = fields[len(self.steps)]
             found.append(last.value.numpy())
             errors.append(np.asarray(last.error))
@@ -81,7 +83,8 @@ class Enclosure:
             some = slice(low, low + self._rows)
             x = torch.from_numpy(np.array(points[some])).requires_grad_()
             values = {0: x}
-            for number, step in enumerate(self.steps, 1):
+            for number, _, _ in self._order:
+                step = self.steps[number - 1]
                 values[number] = step([values[s] for s in step.sources])
             outputs = values[len(self.steps)]
             chosen = outputs.gather(1, torch.from_numpy(positive[some]).unsqueeze(1)).sum()

@@ -15,12 +15,17 @@ from torch import Tensor
 from splinecam_exact.arrays import Floats
 from splinecam_exact.network import Network
 from splinecam_exact.verify.enclose_many import at_once
+from splinecam_exact.verify.live import schedule
 from splinecam_exact.verify.paired import Maxima, PairStep, Units, known, paired
 from splinecam_exact.verify.pairs import Pair
-from splinecam_exact.verify.rigor import TINY, UNIT
+from splinecam_exact.verify.rigor import TINY, UNIT, norms
 
 _SHARE = 8
 """A value takes so many times as much memory as in float64: more of its parts are needed at a time."""
+
+
+Steps = Iterator[tuple[PairStep, list[Pair], Pair]]
+"""Each node, the values of its sources, and its own."""
 
 
 class PairEnclosure:
@@ -29,8 +34,8 @@ class PairEnclosure:
     def __init__(self, net: Network, tick: Callable[[int, int], None] = lambda done, total: None) -> None:
         self._tick = tick
         self.steps = [paired(node) for node in net.nodes]
-        self._last = {source: number for number, step in enumerate(self.steps, 1) for source in step.sources}
-        self._rows = at_once(net, _SHARE)
+        self._order = [(number, kept) for number, _, kept in schedule(self.steps)]
+        self.rows = at_once(net, _SHARE)
 
     def values(self, points: Floats, lows: Floats | None) -> Iterator[Pair]:
         """The outputs (some, outputs) of some points after another.
@@ -38,8 +43,11 @@ class PairEnclosure:
         With `lows`, the points are `points` + `lows`, and these are the float64 nearest to what `points` lack.
         """
         for steps in self._blocks(points, lows):
-            ((_, _, outputs),) = deque(steps, maxlen=1)
-            yield outputs
+            yield _last(steps)
+
+    def outputs(self, x: Pair) -> Pair:
+        """The outputs at some points, which should not be more than `rows`."""
+        return _last(self._evaluated(x, norms(x.error)))
 
     def pieces(self, points: Floats, lows: Floats | None) -> Iterator[tuple[Tensor, Tensor]]:
         """The pieces (some, units) that all units are on, and at which points all are surely inside their pieces."""
@@ -55,20 +63,27 @@ class PairEnclosure:
             none = torch.zeros(count, 0, dtype=torch.int64)
             yield torch.cat([none, *numbers], dim=1), torch.stack([torch.ones(count) > 0, *sure]).all(0)
 
-    def _blocks(self, points: Floats, lows: Floats | None) -> Iterator[Iterator[tuple[PairStep, list[Pair], Pair]]]:
-        """For some points after another: each node, the values of its sources, and its own."""
-        for start in range(0, len(points), self._rows):
+    def _blocks(self, points: Floats, lows: Floats | None) -> Iterator[Steps]:
+        """For some points after another."""
+        for start in range(0, len(points), self.rows):
             self._tick(start, len(points))
-            some = slice(start, start + self._rows)
+            some = slice(start, start + self.rows)
             high = torch.from_numpy(np.array(points[some]))
             low = torch.zeros_like(high) if lows is None else torch.from_numpy(np.array(lows[some]))
             error = torch.zeros_like(high) if lows is None else 2 * UNIT * low.abs() + TINY
-            yield self._evaluated(Pair(high, low, error))
+            x = Pair(high, low, error)
+            yield self._evaluated(x, norms(x.error))
 
-    def _evaluated(self, x: Pair) -> Iterator[tuple[PairStep, list[Pair], Pair]]:
-        values = {0: x}
-        for number, step in enumerate(self.steps, 1):
+    def _evaluated(self, x: Pair, ball: Tensor) -> Steps:
+        values, balls = {0: x}, {0: ball}
+        for number, kept in self._order:
+            step = self.steps[number - 1]
             inputs = [values[s] for s in step.sources]
-            values[number] = known(step(inputs))
+            values[number], balls[number] = known(*step(inputs, [balls[s] for s in step.sources]))
             yield step, inputs, values[number]
-            values = {k: v for k, v in values.items() if k == number or self._last.get(k, 0) > number}
+            values, balls = ({k: v for k, v in given.items() if k in kept} for given in (values, balls))
+
+
+def _last(steps: Steps) -> Pair:
+    ((_, _, outputs),) = deque(steps, maxlen=1)
+    return outputs

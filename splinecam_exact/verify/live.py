@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from splinecam_exact.verify.steps import Linear, Step
 
 
-def schedule(steps: list[Step]) -> list[tuple[int, bool, set[int]]]:
+class Reader(Protocol):
+    """A node of any kind."""
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The nodes that it reads."""
+
+
+def schedule(steps: Sequence[Reader]) -> list[tuple[int, bool, set[int]]]:
     """The nodes that the last one depends on, in order: each with whether it alone reads its first source, and what to
     keep after it.
     """

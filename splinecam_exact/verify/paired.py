@@ -1,7 +1,9 @@
 """The nodes of a network on pairs of float64, at many points at once, with a bound for each value (proofs/samples.md).
 
-Values are pairs of shape (points, n). A bound holds for any order of summation, with or without fused multiply-add in
-matrix products. What overflows, or is no number, makes bounds infinite or NaN: `known` says so.
+Values are pairs of shape (points, n), each with the bound of its error; and for each point a *ball*: a bound of the
+2-norm of the errors of all n, which passes through layers with their spectral norms. Bounds hold for any order of
+summation, with or without fused multiply-add in matrix products. What overflows, or is no number, makes bounds infinite
+or NaN: `known` says so.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -33,8 +36,8 @@ class PairStep(Protocol):
 
     sources: tuple[int, ...]
 
-    def __call__(self, inputs: list[Pair]) -> Pair:
-        """The node's values from those of its sources."""
+    def __call__(self, inputs: list[Pair], balls: list[Tensor]) -> tuple[Pair, Tensor]:
+        """The node's values from those of its sources, and their balls."""
 
 
 def paired(node: Node) -> PairStep:
@@ -61,11 +64,18 @@ def numbers(values: Sequence[mpq]) -> Pair:
     return Pair(torch.tensor(high, dtype=torch.float64), low, 2 * UNIT * low.abs() + lost)
 
 
-def known(values: Pair) -> Pair:
+def known(values: Pair, balls: Tensor) -> tuple[Pair, Tensor]:
     """The same, with infinite bounds where numbers are too large, or none."""
     high, low, error = values
+    error = torch.minimum(error, balls.unsqueeze(1))
     fine = (high.abs() < LARGE) & (low.abs() < LARGE) & (error < LARGE)  # not where one is NaN
-    return Pair(high, low, torch.where(fine, error, torch.inf))
+    balls = torch.where(fine.all(1) & (balls < LARGE), balls, torch.inf)
+    return Pair(high, low, torch.where(fine, error, torch.inf)), balls
+
+
+def exactly(values: Pair) -> Pair:
+    """The same without errors: what is computed from it says what rounding loses."""
+    return values._replace(error=torch.zeros_like(values.error))
 
 
 class Sum:
@@ -76,18 +86,27 @@ class Sum:
         self.weights = [_weight(weight) for weight in node.weights]
         self.bias = pairs(node.bias)
 
-    def __call__(self, inputs: list[Pair]) -> Pair:
+    def __call__(self, inputs: list[Pair], balls: list[Tensor]) -> tuple[Pair, Tensor]:
         y = self.bias
-        for x, weight in zip(inputs, self.weights, strict=True):
-            y = weight(x).plus_pair(y)
-        return y
+        passed, ball = torch.zeros(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+        for x, size, weight in zip(inputs, balls, self.weights, strict=True):
+            y = weight(exactly(x)).plus_pair(y)
+            passed, ball = passed + weight.passed(x.error, size), ball + weight.norm * size
+        return y._replace(error=(y.error + passed) * SAFE), (ball + norms(y.error)) * SAFE
 
 
 class Map(Protocol):
-    """A linear map of pairs."""
+    """A linear map of pairs; `norm` is a bound of its spectral norm."""
+
+    @property
+    def norm(self) -> float:
+        """At least 0."""
 
     def __call__(self, x: Pair) -> Pair:
         """The products with some vectors."""
+
+    def passed(self, errors: Tensor, balls: Tensor) -> Tensor:
+        """What is made of the errors of vectors."""
 
 
 def _weight(weight: Weight) -> Map:
@@ -96,7 +115,7 @@ def _weight(weight: Weight) -> Map:
     array = weight.kernel if isinstance(weight, Convolution) else weight
     values = pairs(array)
     if isinstance(weight, Convolution):
-        return Product(Convolved(weight, values.high, False, True), values.low, values.error)
+        return Product(Convolved(weight, values.high, True, True), values.low, values.error)
     return Product(Dense(values.high), values.low, values.error) if len(array.shape) == 2 else Factors(values)
 
 
@@ -105,9 +124,15 @@ class Factors:
 
     def __init__(self, factors: Pair) -> None:
         self.factors = factors
+        self.sizes = (factors.high.abs() + factors.low.abs() + factors.error) * SAFE + TINY
+        self.norm = float(self.sizes.max())
 
     def __call__(self, x: Pair) -> Pair:
         return x.times_pair(self.factors)
+
+    def passed(self, errors: Tensor, balls: Tensor) -> Tensor:
+        """Each error times its factor."""
+        return errors * self.sizes
 
 
 class Chosen:
@@ -116,9 +141,14 @@ class Chosen:
     def __init__(self, selection: Selection) -> None:
         self.operator = Selected(selection, CPU)
         self.nothing = torch.zeros(1, 1, dtype=torch.float64)
+        self.norm = self.operator.norm
 
     def __call__(self, x: Pair) -> Pair:
         return x.map(lambda part: self.operator.add(self.nothing, part, None))
+
+    def passed(self, errors: Tensor, balls: Tensor) -> Tensor:
+        """Copied."""
+        return self.operator.add(self.nothing, errors, None)
 
 
 class Product:
@@ -139,9 +169,11 @@ class Product:
         n0, n1, n2, n3, more, lost = (
             norms(part.reshape(-1, terms)) for part in (matrix, w1, w2, self.parts[2].matrix, low, error)
         )
-        slack = gamma(3 * terms + 8)
-        factors = [slack * (n1 + n2), slack * n2, slack * n3 + 2 * lost, n0 + more + lost]
-        self.factors = torch.stack(factors).repeat_interleave(len(operator.rows) // len(n0), dim=1) * SAFE
+        slack, repeats = gamma(3 * terms + 8), len(operator.rows) // len(n0)
+        factors = [slack * (n1 + n2), slack * n2, slack * n3 + 2 * lost]
+        self.factors = torch.stack(factors).repeat_interleave(repeats, dim=1) * SAFE
+        self.rows = (n0 + more + lost).repeat_interleave(repeats) * SAFE
+        self.operator, self.rest = operator, more + lost
         self.nothing = torch.zeros(1, 1, dtype=torch.float64)
 
     def __call__(self, x: Pair) -> Pair:
@@ -154,9 +186,21 @@ class Product:
         third = w3.add(w2.add(w1.add(self.nothing, x3, None), x23, None), x.high, None)
         high, rest = two_sum(first, second)
         low = rest + third
-        sizes = torch.stack([norms(x3), norms(x23), norms(x.high), norms(x.error)], dim=1)
+        sizes = torch.stack([norms(x3), norms(x23), norms(x.high)], dim=1)
         error = sizes @ self.factors + 2 * UNIT * low.abs()
         return Pair(*two_sum(high, low), error * SAFE + TINY)
+
+    @cached_property
+    def norm(self) -> float:
+        """Of the matrix, and what it lacks: the window of a convolution is part of up to `overlap` others."""
+        overlap = self.operator.shape.overlap if isinstance(self.operator, Convolved) else 1
+        lacking = float(norms(self.rest.unsqueeze(0))) * overlap**0.5
+        found: float = (self.operator.norm + lacking) * SAFE
+        return found
+
+    def passed(self, errors: Tensor, balls: Tensor) -> Tensor:
+        """By the Cauchy-Schwarz inequality."""
+        return balls.unsqueeze(1) * self.rows
 
 
 class Units:
@@ -170,6 +214,9 @@ class Units:
         self.first = _unless(numbers([row[0] for row in slopes]), 0)
         self.jumps = [_unless(column, 1) for column in _columns(jumps)]
         self.anchor = _unless(numbers([value for (value,) in rows(node.anchor)]), 0)
+        steepest = max(abs(slope) for row in slopes for slope in row)
+        self.steepest = nearest(steepest.numerator, steepest.denominator) * SAFE + TINY
+        self.relu = all(part is None for part in (*self.breakpoints, self.first, *self.jumps, self.anchor))
 
     def _heights(self, x: Pair) -> list[Pair]:
         return [x if b is None else x.plus_pair(b) for b in self.breakpoints]
@@ -181,8 +228,13 @@ class Units:
         sure = torch.stack([above_zero(h.high.abs(), h.error) for h in heights])
         return piece, sure.all(0).all(1)
 
-    def __call__(self, inputs: list[Pair]) -> Pair:
-        (x,) = inputs
+    def __call__(self, inputs: list[Pair], balls: list[Tensor]) -> tuple[Pair, Tensor]:
+        (x,), (ball,) = inputs, balls
+        if self.relu:
+            return positive(x), ball
+        return self._bent(x), (self.steepest * ball + norms(self._bent(exactly(x)).error)) * SAFE
+
+    def _bent(self, x: Pair) -> Pair:
         above = self._heights(x)
         terms = [] if self.first is None else [above[0].times_pair(self.first)]
         for height, jump in zip(above, self.jumps, strict=True):
@@ -216,11 +268,12 @@ class Maxima:
 
     def __init__(self, node: Max) -> None:
         self.sources: tuple[int, ...] = (node.source,)
-        self.members = Largest(node.source, node.groups, CPU).members
+        step = Largest(node.source, node.groups, CPU)
+        self.members, self.repeats = step.members, step.repeats
 
-    def __call__(self, inputs: list[Pair]) -> Pair:
-        (x,) = inputs
-        return largest(x.map(lambda part: part[:, self.members]))
+    def __call__(self, inputs: list[Pair], balls: list[Tensor]) -> tuple[Pair, Tensor]:
+        (x,), (ball,) = inputs, balls
+        return largest(x.map(lambda part: part[:, self.members])), ball * self.repeats * SAFE
 
     def pieces(self, inputs: list[Pair]) -> tuple[Tensor, Tensor]:
         """The value that is each group's largest (points, groups), and at which points all are sure, and single."""
