@@ -54,7 +54,8 @@ def test_own_exact_modes_are_right_everywhere(mode: str) -> None:
 
 def test_own_float64_is_right_or_refuses() -> None:
     pytest.importorskip("torch", reason="the engine needs torch")
-    outcomes = run("splinecam_exact.testing.conformance.own:float64", suite())
+    problems = suite(categories=["generic", "duplicate", "constant", "one_ulp_apart", "wide", "deep", "known_answers"])
+    outcomes = run("splinecam_exact.testing.conformance.own:float64", problems)
     assert [outcome.line() for outcome in outcomes if outcome.failed] == []
     assert [outcome.line() for outcome in outcomes if outcome.problem.category == "generic" and outcome.message] == []
     assert sum(outcome.status == "right" for outcome in outcomes) > len(outcomes) / 2

