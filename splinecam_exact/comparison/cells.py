@@ -28,6 +28,9 @@ from splinecam_exact.rounding import nearest
 GOOD, FLAT, NAN, MALFORMED = 0, 1, 2, 3
 """What a cell is: a polygon with an inside; finite but without area; with a corner that is not finite; no polygon."""
 
+MANY = 1000
+"""The exact corners of cells with more are kept."""
+
 
 class Cells:
     """The claimed cells: cell c has the corners `xy[starts[c]:starts[c + 1]]`, none of which is like the next.
@@ -45,6 +48,7 @@ class Cells:
         self.kind[~shaped] = MALFORMED
         plain = np.array([ok and cell.dtype != object for ok, cell in zip(shaped, cells, strict=True)], bool)
         self._exact: dict[int, Polygon] = {}
+        self._large: dict[int, Polygon] = {}
         rows: list[Array] = [cell if ok else np.zeros((0, 2)) for ok, cell in zip(plain, cells, strict=True)]
         for c in np.flatnonzero(shaped & ~plain).tolist():
             rows[c] = self._exact_rows(c, cells[c])
@@ -154,10 +158,13 @@ class Cells:
 
     def polygon(self, c: int) -> Polygon:
         """The exact corners of a cell, in slice coordinates."""
-        if c in self._exact:
-            return self._exact[c]
+        if (known := self._exact.get(c) or self._large.get(c)) is not None:
+            return known
         rows = self.raw[self.starts[c] : self.starts[c + 1]].tolist()
-        return [(mpq(x), mpq(y)) for x, y in rows]
+        found = [(mpq(x), mpq(y)) for x, y in rows]
+        if len(found) > MANY:
+            self._large[c] = found
+        return found
 
     def reason(self, c: int) -> str:
         """Why a cell is no polygon."""

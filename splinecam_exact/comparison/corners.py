@@ -20,7 +20,8 @@ class Corners:
     """The errors of all corners of the matched cells, cell after cell, in slice coordinates.
 
     `errors` are distances from the exact vertex, or from the exact cell's boundary for a corner in the middle of a
-    side; `ulps` are those to a vertex, in units of the last place of the larger of its float64 coordinates. Each is
+    side; `ulps` are those to a vertex, in units of the last place of the larger of its float64 coordinates (of the
+    domain's largest, for a vertex at the origin). Each is
     within `slack` of the truth: exact vertices are rounded to float64 here, or known within a bound, except where the
     claim itself is exact. `missed` (cells,) are the distances from exact corners that a cell leaves out to the cell.
     """
@@ -36,7 +37,8 @@ class Corners:
         self.vertex = fit.vertex
         scale = 2.0**truth.exponent if abs(truth.exponent) < 1000 else float(np.ldexp(1.0, truth.exponent))
         known = self.vertex >= 0
-        size = np.maximum(abs(truth.x).max(axis=1, initial=0.0)[self.vertex], TINY)
+        size = abs(truth.x).max(axis=1, initial=0.0)[self.vertex]
+        size[size == 0] = abs(truth.x).max(initial=TINY)
         scaled = fit.error
         self._exactly(scaled)
         with np.errstate(all="ignore"):

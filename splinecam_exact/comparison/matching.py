@@ -117,12 +117,16 @@ class Matching:
     def _by_corners(self) -> None:
         inside = np.flatnonzero(self.located >= 0)
         self._progress("comparing corners", 0, len(inside))
-        faces = self.located[inside]
-        fit = fits(self.cells, self.truth, inside, faces)
-        ok = self._fitting(faces, fit.gap, fit.cyclic, self.rounding)
-        self._match(inside[ok], faces[ok], fit.gap[ok], True)
         self._seen = np.full(len(self.cells), np.inf)
-        self._seen[inside] = fit.gap
+        self._fit(inside)
+
+    def _fit(self, some: Ints) -> None:
+        """Match those of some cells that fit the faces they are located in."""
+        faces = self.located[some]
+        fit = fits(self.cells, self.truth, some, faces)
+        self._seen[some] = fit.gap
+        ok = self._fitting(faces, fit.gap, fit.cyclic, self.rounding) & (self.cell[faces] < 0)
+        self._match(some[ok], faces[ok], fit.gap[ok], True)
 
     def _fitting(self, faces: Ints, gap: Floats, cyclic: Bools, most: float) -> Bools:
         """Whether corners fit a face's: close, and in the same order, unless the face is as thin as that."""
@@ -138,8 +142,11 @@ class Matching:
         self.holds = held(self.cells, left, self.truth.spots)
         self.held = np.bincount(self.holds[0], minlength=len(self.cells))
         # a cell that holds one witness belongs to that face, wherever the point inside it is
-        one = self.held[self.holds[0]] == 1
-        self.located[self.holds[0][one]] = self.holds[1][one]
+        one = (self.held[self.holds[0]] == 1) & (self.located[self.holds[0]] != self.holds[1])
+        moved = self.holds[0][one]
+        self.located[moved] = self.holds[1][one]
+        self._fit(moved)
+        left = left[self.face[left] < 0]
         ok = self._alone(left) & (self.held[left] == 1)
         self._match(left[ok], self.located[left[ok]], self._seen[left[ok]], False)
 

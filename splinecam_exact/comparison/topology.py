@@ -87,7 +87,7 @@ class Topology:
         for c, f in zip(matching.holds[0][many].tolist(), matching.holds[1][many].tolist(), strict=True):
             of[c].append(f)
         for c, faces in of.items():
-            if c in self._blamed:
+            if c in self._blamed or matching.face[c] >= 0:  # a matched one is thinner than its corners are accurate
                 continue
             place = self.truth.spots.place(faces[0])
             area = self._area(c)
