@@ -34,8 +34,9 @@ def partition(
       rounding error or made exactly, and what is wrong or degenerate is cut by the exact kernel. The result is exact.
       `report` says how many decisions each stage made.
     - "rational" (the default without torch): everything in integers; slower, and the reference.
-    - "float64": as certified, but nothing is proved, and the result says so. Where float64 contradicts itself, and for
-      networks with Max groups, the result is a certified one after all.
+    - "float64": as certified, but nothing is proved, and the result says so. Where float64 contradicts itself, or makes
+      a cell that is so thin or a side that is so short that rounding may have made it, and for networks with Max
+      groups, the result is a certified one after all.
 
     `device` ("cpu", "cuda", …; the default is "cpu") and `max_memory` (bytes, about; the default is half of the
     machine's) are for the first and the last; mode "rational" refuses them. `progress` is called now and then with

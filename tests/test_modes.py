@@ -46,6 +46,35 @@ def test_only_float64_is_uncertified() -> None:
     assert marks == {"float64": False, "certified": True, "rational": True}
 
 
+THIRD = 1 / 3
+DELICATE = {
+    "twice": [([1, 0.3], 0.1), ([1, 0.3], 0.1)],
+    "scaled": [([1, 0.3], 0.1), ([3, 3 * 0.3], 3 * 0.1)],
+    "through a corner": [([1, -1], 0), ([0.3, 0.7], 0.1)],
+    "along a side": [([-1, 0], 1), ([1, 0], -1)],
+    "touches a corner": [([1, 1], -2), ([-1, -1], 2)],
+    "three through a point": [([1, 0], -THIRD), ([0, 1], -THIRD), ([1, 1], -2 * THIRD)],
+    "an ulp apart": [([1, 0.3], 0.1), ([1, 0.3], 0.1 + 2.0**-55)],
+}
+
+
+@pytest.mark.parametrize("name", DELICATE)
+def test_float64_leaves_delicate_cells_to_the_certified_mode(name: str) -> None:
+    lines = DELICATE[name]
+    net = sx.from_layers([([w for w, _ in lines], [b for _, b in lines]), ([[1] * len(lines)], [0])])
+    part = sx.partition(net, sx.square(1), "float64")
+    assert part.mode == "certified"
+    assert canonical_form(part) == canonical_form(sx.partition(net, sx.square(1), "rational"))
+
+
+@pytest.mark.parametrize("radius", [2.0**-50, 1, 2.0**50])
+def test_float64_stays_float64_in_general_position(radius: float) -> None:
+    random = np.random.default_rng(0)
+    layers = [(random.normal(size=(30, n)), random.normal(size=30) * radius) for n in (2, 30)]
+    part = sx.partition(sx.from_layers([*layers, (np.ones((1, 30)), [0])]), sx.square(radius), "float64")
+    assert part.mode == "float64"
+
+
 def test_concurrent_lines_come_out_right() -> None:
     """The float64 engine contradicts itself, or proposes nonsense: it says so, and the kernel repairs."""
     part = sx.partition(concurrent_network(16), sx.square(1))

@@ -14,7 +14,8 @@ from splinecam_exact.subdivision import Subdivision
 def claim_of_partition(part: Subdivision, exact: bool = False) -> Claim:
     """The cells of a subdivision as another tool would give them: float64 (or exact) polygons, and their patterns.
 
-    There are no patterns where a unit has more than three states, or is a maximum. Cost with `exact`: all vertices.
+    There are no patterns where a unit has more than three states, or is a maximum; those of a float64 result are
+    two-valued, as float64 knows no unit to be zero on a cell. Cost with `exact`: all vertices.
     """
     starts, corners = part.geometry.polygons
     if exact:
@@ -24,9 +25,12 @@ def claim_of_partition(part: Subdivision, exact: bool = False) -> Claim:
     else:
         places = part.coordinates
     signs = sign_rows(part, np.arange(len(part.faces))) if has_signs(part) else None
+    if signs is not None and not part.certified:
+        signs = (signs > 0).astype(np.int8)
     return Claim(
         polygons=tuple(np.split(places[corners], starts[1:-1])),
         patterns=signs,
+        two_valued=not part.certified,
         source=f"splinecam_exact, mode {part.mode}",
     )
 

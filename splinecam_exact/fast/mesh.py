@@ -7,6 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+THIN = 2.0**-40
+"""A face that is thinner than this share of its size, or than `ROUNDED` times the largest coordinate, is delicate."""
+ROUNDED = 2.0**-46
+
 
 class Mesh(NamedTuple):
     """A subdivision of a convex polygon into convex faces.
@@ -40,6 +44,23 @@ class Mesh(NamedTuple):
     def head(self) -> Tensor:
         """The vertex at which every half-edge ends."""
         return self.origin[self.next()]
+
+
+def delicate(mesh: Mesh) -> bool:
+    """Whether a face is so thin, or a side so short, that the rounding of coordinates may have made it.
+
+    So it is where breaklines coincide, meet in one point or pass through a corner. Nothing is proved by this.
+    """
+    here = mesh.x[mesh.origin]
+    face, after = mesh.face(), mesh.next()
+    step = here - here[mesh.start[:-1]][face]
+    most = step.abs().amax(1)
+    reach = torch.zeros(mesh.faces, dtype=most.dtype, device=most.device).scatter_reduce(0, face, most, "amax")
+    twice = step[:, 0] * step[after, 1] - step[:, 1] * step[after, 0]
+    area = torch.zeros_like(reach).index_add(0, face, twice)
+    least = torch.maximum(reach * THIN, mesh.x.abs().amax() * ROUNDED)
+    side = (here[after] - here).abs().amax(1)
+    return not bool((area > least * reach).all()) or not bool((side > least[face]).all())
 
 
 def polygon_mesh(x: Tensor) -> Mesh:

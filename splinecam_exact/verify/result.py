@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from splinecam_exact.decide import Decider
 from splinecam_exact.domain import Polygon, Slice
+from splinecam_exact.fast.mesh import delicate
 from splinecam_exact.geometry import FloatGeometry, Geometry, Polygons, States
 from splinecam_exact.half_edges import HalfEdges, Ints, half_edges
 from splinecam_exact.kernel.errors import InputError
@@ -93,12 +94,13 @@ def speculate(
     limit = max_memory or _memory(place) // 2
     if not certified and not any(isinstance(node, Max) for node in net.nodes):
         engine = Engine(net, dom, place, False, progress, max_cells, limit)
+        contradicted = False
         try:
             engine.run()
         except Contradiction:
-            pass
-        else:
-            mesh, history = engine.mesh, engine.history
+            contradicted = True
+        mesh, history = engine.mesh, engine.history
+        if not contradicted and not delicate(mesh):
             geometry = FloatGeometry(
                 Polygons(mesh.start.cpu().numpy(), mesh.origin.cpu().numpy()),
                 mesh.x.cpu().numpy(),
