@@ -6,6 +6,7 @@
 - `python -m benchmarks.networks`: VGG, ResNet, a U-Net and others (`benchmarks.architectures`) on small slices
 - `python -m benchmarks.deep`: networks so deep that error bounds wear out
 - `python -m benchmarks.samples`: certifying points, against evaluating them in float64
+- `python -m benchmarks.compare`: comparing other tools' cells with the exact ones
 - `python -m benchmarks.cuda`: CUDA against the CPU
 """
 

@@ -73,10 +73,9 @@ def test_our_modes_pass(plain: Any) -> None:
         found = sx.compare(sx.partition(net, dom, mode=mode), part)
         assert found.passed, found.text()
     fast = sx.partition(net, dom, mode="float64")
-    right = sorted(row.tobytes() for row in part.states) == sorted(row.tobytes() for row in fast.states)
     found = sx.compare(fast, part)
-    if not right:
-        assert not found.passed
+    assert found.passed or len(fast.faces) != len(part.faces) or "pattern" in found.kinds, found.text()
+    assert not found.passed or len(fast.faces) == len(part.faces)
 
 
 @given(strategies.degenerate_networks())
