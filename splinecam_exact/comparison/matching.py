@@ -34,8 +34,10 @@ NOWHERE = -2
 """The face of a cell that has no inside."""
 ROUNDINGS = 64
 """So many roundings of a coordinate as large as the domain's largest are rounding."""
-AS_OTHERS = 4
-"""Cells thinner than the coordinates' accuracy may be so many times as far off as nearly all others."""
+AS_OTHERS, NEARLY_ALL = 4, 0.9
+"""Cells that are at most so many times as far off as nearly all others are as accurate as the tool is."""
+FEW = 8
+"""Where more than one cell in so many is left, the tool is wrong in general: no accuracy explains that."""
 SLIGHT = 1024
 """A cell whose area or width is so many times less than that of the face it lies in is a sliver."""
 WHOLE = 1 - 1 / 64
@@ -159,19 +161,32 @@ class Matching:
 
     def _by_pairing(self) -> None:
         kind = self.cells.kind
-        matched = self.gap[(self.face >= 0) & np.isfinite(self.gap)]
-        seen = float(np.quantile(matched, 0.99)) if len(matched) else 0.0
-        most = 0.0 if self.cells.exact else max(self.rounding, AS_OTHERS * seen)
+        most = self._accuracy()
         if self._same is not None:
             self._doubt(most, self._same)
         left = np.flatnonzero(((kind == GOOD) | (kind == FLAT)) & (self.face < 0))
         if not len(left) or not (self.cell < 0).any():
             return
+        if len(left) * FEW > len(kind):
+            most = self.rounding
         self._progress("thin cells", 0, len(left))
         pairing = Pairing(self.cell, self.face, lambda c: self._candidates(c, most), self._same)
         pairing.run(left, lambda done: self._progress("thin cells", done, len(left)))
         for c, gap in pairing.found.items():
             self.gap[c], self.close[c] = gap, True
+
+    def _accuracy(self) -> float:
+        """How far off corners may be here: as nearly all are. Cells that are no worse than that are close."""
+        if self.cells.exact:
+            return 0.0
+        matched = np.flatnonzero(self.face >= 0)
+        gaps = self.gap[matched]
+        seen = float(np.quantile(gaps, NEARLY_ALL, method="lower")) if len(gaps) else 0.0
+        most = max(self.rounding, AS_OTHERS * seen) if np.isfinite(seen) else self.rounding
+        far = matched[~self.close[matched]]
+        fit = fits(self.cells, self.truth, far, self.face[far])
+        self.close[far] = self._fitting(self.face[far], fit.gap, fit.cyclic, most)
+        return most
 
     def _doubt(self, most: float, same: Callable[[int, int], bool]) -> None:
         """Take back matches of cells with faces of other patterns, where the face is thinner than the accuracy."""
