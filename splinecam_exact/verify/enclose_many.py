@@ -48,7 +48,7 @@ class Enclosure:
 
     def __init__(self, net: Network, tick: Callable[[int, int], None] = lambda done, total: None) -> None:
         self._tick = tick
-        self.steps = compiled(net, None, torch.device("cpu"), close=False)
+        self.steps = compiled(net, None, torch.device("cpu"))
         self._order = schedule(self.steps)
         self._rows = at_once(net)
 
