@@ -326,6 +326,7 @@ def test_boundary_segments(part: Subdivision) -> None:
     assert low**2 <= boundary[long].squared_length <= high**2
     halves = [[segments[long, 0], segments[long].mean(axis=0)], [segments[long].mean(axis=0), segments[long, 1]]]
     assert compare(np.concatenate([np.delete(segments, long, axis=0), halves])).passed
+    assert compare(np.concatenate([np.delete(segments, long, axis=0), halves[:1]])).kinds == {"boundary_missing": 1}
     assert compare([*segments, [(-1, -1), (1, 1)]]).kinds == {"boundary_spurious": 1}
     assert compare([*segments, [(5, 5), (6, 6)]]).kinds == {"boundary_spurious": 1}
     assert compare([*segments, [(np.nan, 5), (6, 6)]]).kinds == {"malformed": 1}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ASIDE = 4
 """A claimed segment that is farther from the exact ones than this part of its length (and than rounding) is none."""
+SHARES = (1 / 16, 1 / 2, 15 / 16)
+"""Where on an exact segment a claimed one is looked for."""
 BITS = 60
 """To so many bits lengths are known."""
 AT_ONCE = 1 << 20
@@ -115,25 +117,22 @@ class Segments:
         return match, error
 
     def _missing(self) -> Ints:
-        """The exact segments whose middle is not on a claimed one."""
+        """The exact segments of which a point is not on a claimed one: near an end, in the middle, near the other.
+
+        Those that a claimed segment lies on may be as far off as that is; of others, as half of all claimed ones are.
+        """
         claimed = self._mine[self.match >= 0]
-        left = np.ones(len(self._exact), bool)
-        left[self.match[self.match >= 0]] = False
-        some = np.flatnonzero(left)
-        if not len(claimed) or not len(some):
-            return some
-        middle = self._exact[some].mean(axis=1)
-        long = length(self._exact[some, 1] - self._exact[some, 0])
-        gap = np.concatenate(
-            [
-                _distances(part, claimed).min(axis=1)
-                for part in np.array_split(middle, len(middle) * len(claimed) // AT_ONCE + 1)
-                if len(part)
-            ]
-        )
-        seen = self.errors[self.match >= 0]
-        usual = float(np.ldexp(np.median(seen), -self._truth.exponent))
-        return np.asarray(some[gap > np.maximum(self._rounding, np.minimum(4 * usual, long / ASIDE))])
+        if not len(claimed):
+            return np.arange(len(self._exact))
+        start, side = self._exact[:, 0], self._exact[:, 1] - self._exact[:, 0]
+        gap = np.zeros(len(self._exact))
+        for some in np.array_split(np.arange(len(gap)), len(gap) * len(claimed) // AT_ONCE + 1):
+            for share in SHARES:
+                gap[some] = np.maximum(gap[some], _distances((start + share * side)[some], claimed).min(axis=1))
+        seen = np.ldexp(self.errors, -self._truth.exponent)
+        off = np.full(len(gap), 4 * float(np.median(seen[self.match >= 0])))
+        np.maximum.at(off, self.match[self.match >= 0], 2 * seen[self.match >= 0])
+        return np.flatnonzero(gap > np.maximum(self._rounding, np.minimum(off, length(side) / ASIDE)))
 
     def _report_missing(self) -> None:
         squares = []
