@@ -96,7 +96,8 @@ def _tied(part: Subdivision, headed: Subdivision, on_faces: Masks, progress: Pro
     values = vertex_values(part.network, headed, compared=True)
     if values is not None:
         found, errors = values.values, values.errors
-        maybe &= ~(found + errors < (found - errors).max(axis=1, keepdims=True))
+        with np.errstate(over="ignore", invalid="ignore"):
+            maybe &= ~(found + errors < (found - errors).max(axis=1, keepdims=True))
     vertices, other = np.nonzero(maybe)
     if len(vertices):
         cells = Cells(headed.network, part.domain, headed.geometry, progress)

@@ -81,8 +81,9 @@ class Points:
         half, i, j = self._pairs(on_edges)
         u, w = self.start[half], self.end[half]
         values, errors, coordinates = self.outputs.values, self.outputs.errors, self.part.coordinates
-        start, end = (values[v, i] - values[v, j] for v in (u, w))
-        error = np.maximum(*(errors[v, i] + errors[v, j] for v in (u, w)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            start, end = (values[v, i] - values[v, j] for v in (u, w))
+            error = np.maximum(*(errors[v, i] + errors[v, j] for v in (u, w)))
         near, blur = between(coordinates[u], coordinates[w], start, end, error)
         points = list(self._inside)
         within = [points[k] for k in (inside - self.named).tolist()]

@@ -49,6 +49,7 @@ class Outputs:
         self._known.sharpen(vertices, closely)
         self._take()
 
+    @np.errstate(over="ignore", invalid="ignore")
     def clear(self, vertices: Ints) -> None:
         """Better bounds at those of some vertices where they leave what is between these visibly blurred."""
         for closely in (False, True):
@@ -60,7 +61,8 @@ class Outputs:
 
     def _take(self) -> None:
         values, errors = self._known.values[:, self.numbers], self._known.errors[:, self.numbers]
-        self.values, self.errors = values, errors * (1 + ROUNDING) + ROUNDING * abs(values)
+        with np.errstate(over="ignore"):
+            self.values, self.errors = values, errors * (1 + ROUNDING) + ROUNDING * abs(values)
 
     def largest(self) -> Masks:
         """The outputs that are largest at each vertex."""
@@ -80,6 +82,7 @@ class Outputs:
         largest: Masks = np.where(maybe, bits, 0).sum(axis=1)
         return largest
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _apart(self, vertices: Ints, maybe: Bools) -> Ints:
         """Those of some vertices at which no two of the outputs that may be largest seem to be equal."""
         values = np.where(maybe, self.values[vertices], -np.inf)

@@ -46,7 +46,9 @@ class VertexValues:
         self.values = np.empty((geometry.vertex_count, net.output_size))
         self.errors = np.empty_like(self.values)
         for some, value, error, steep in self._evaluated(geometry.coordinates):
-            self.values[some], self.errors[some] = self._moved(value, error + steep * self._near[some, np.newaxis])
+            with np.errstate(over="ignore", invalid="ignore"):
+                error = error + steep * self._near[some, np.newaxis]
+            self.values[some], self.errors[some] = self._moved(value, error)
 
     def _evaluated(self, points: Floats) -> Iterator[tuple[slice, Floats, Floats, Floats]]:
         """The outputs less their references at float64 points, bounds of their errors (outputs,), and of slopes."""
@@ -57,7 +59,7 @@ class VertexValues:
             x = places.value[some]
             values.fields = {0: Field(x, places.error, places.lipschitz, places.size)}
             field = values.run()
-            yield some, field.value.numpy(), field.rows_error.numpy() * SAFE, field.rows_lipschitz.numpy() * SAFE
+            yield some, field.value.numpy(), (field.rows_error * SAFE).numpy(), (field.rows_lipschitz * SAFE).numpy()
 
     def _evaluated_closely(self, points: Floats) -> Iterator[tuple[slice, Floats, Floats]]:
         """The same with some 28 digits before they are rounded, without slopes: ten times as slow."""
@@ -65,13 +67,14 @@ class VertexValues:
             self._pairs = SlicePairs(self._net, self._dom)
         for some, outputs in self._pairs.values(points):
             y = outputs.plus(-torch.from_numpy(self._subtracted))
-            yield some, y.high.numpy(), (y.low.abs() + y.error).amax(0).numpy() * SAFE
+            yield some, y.high.numpy(), ((y.low.abs() + y.error).amax(0) * SAFE).numpy()
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _moved(self, value: Floats, error: Floats) -> tuple[Floats, Floats]:
         """Outputs and their errors, with the references again."""
         found = value + self._reference
         error = error + 2 * UNIT * (abs(found) + abs(self._reference)) + TINY
-        return found, np.nan_to_num(error * SAFE, nan=np.inf)
+        return found, np.where(np.isfinite(found), _known(error * SAFE), np.inf)
 
     def sharpen(self, vertices: Ints, closely: bool = False) -> None:
         """Better bounds at some vertices: from the values at three points inside each face beside them.
@@ -94,7 +97,7 @@ class VertexValues:
         value, bound = np.empty((3 * len(inner.points), self.values.shape[1])), np.zeros(self.values.shape[1])
         evaluated = self._evaluated_closely if closely else self._evaluated
         for some, found, lost, *_ in evaluated(inner.points.reshape(-1, 2)):
-            value[some], bound = found, np.maximum(bound, np.nan_to_num(lost, nan=np.inf))
+            value[some], bound = found, np.maximum(bound, _known(lost))
         triples = value.reshape(len(inner.points), 3, -1)
         found, error = self._moved(*at_corners(inner, geometry.coordinates, self._near, triples, bound))
         corners = inner.polygons.corners
@@ -102,6 +105,11 @@ class VertexValues:
         np.minimum.at(least, corners, error)
         row, column = np.nonzero((error == least[corners]) & (error < self.errors[corners]))
         self.values[corners[row], column], self.errors[corners[row], column] = found[row, column], error[row, column]
+
+
+def _known(bound: Floats) -> Floats:
+    """Bounds, infinite where they are no numbers."""
+    return np.where(bound < np.inf, bound, np.inf)
 
 
 def covering(polygons: Polygons, wanted: Bools) -> Ints:

@@ -72,6 +72,7 @@ class _Zeros:
         self.errors = np.empty(0) if known is None else known.errors[:, 0]
         self.signs = self._signs()
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _vague(self, values: Floats, errors: Floats, closely: bool) -> Ints:
         """The vertices with a doubtful sign, and those between which there is a zero that is visibly blurred.
 

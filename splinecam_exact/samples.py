@@ -199,7 +199,8 @@ def certify_samples(
     Cost: with torch, ten to fifty evaluations of the network in float64, with bounds; in pairs of float64, each as much
     as some twenty, for points within rounding errors of the boundary; and exact arithmetic (some ms each for small
     networks) for those that are on it, exactly, or seem so. 100 000 points of a 64-50-50-50-10 network that are no
-    zeros take seconds. Without torch, all is exact, and the answers are the same. Source: proofs/samples.md.
+    zeros take seconds. Without torch, all is exact: the same answers, and perhaps
+    others that are proved to be near. Source: proofs/samples.md.
 
     >>> import splinecam_exact as sx
     >>> net = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 2]], [-1])])

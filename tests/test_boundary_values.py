@@ -89,6 +89,24 @@ def test_a_few_faces_have_all_wanted_vertices(wanted: list[bool]) -> None:
     assert len(faces) <= min(6, sum(wanted))
 
 
+M = 2.0**1023
+OVERFLOWING = {
+    "last": [([[0.125, -0.5], [0.125, 0], [0.5, 0.25]], [1.5, 1.25, 1.5]), ([[-M, 0.5 * M, M]], [0.0])],
+    "both": [([[2.0**510, -(2.0**511)], [2.0**509, 0]], [0, 2.0**511]), ([[-(2.0**512), 2.0**513]], [2.0**1022])],
+}
+
+
+@pytest.mark.parametrize("name", OVERFLOWING)
+def test_outputs_beyond_float64_are_left_to_exact_numbers(name: str) -> None:
+    net = sx.from_layers(OVERFLOWING[name])
+    found, expected = (sx.boundary(sx.partition(net, sx.square(1), mode)) for mode in ("certified", "rational"))
+    assert {frozenset(s.ends) for s in found.exact} == {frozenset(s.ends) for s in expected.exact}
+    values = VertexValues(net, found.part.domain, found.part.geometry, False)
+    for closely in (False, True):
+        values.sharpen(np.arange(len(values.values)), closely)
+        assert not np.isfinite(values.errors[~np.isfinite(values.values)]).any()
+
+
 def moved(random: Random, x: Any, near: Any) -> list[list[mpq]]:
     """Exact places in the balls around some float64 points, most often on their rims."""
     found = []

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import splinecam_exact as sx
-from splinecam_exact import brackets, deciding
+from splinecam_exact import brackets, deciding, refining
 from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.kernel.program import Progress
 from splinecam_exact.models import path
@@ -327,6 +327,15 @@ def test_refined_points_are_neighbours_with_different_answers(
     except sx.Undecided:
         return
     check_refined(net, found)
+
+
+@pytest.mark.parametrize("level", [mpq(1, 10**300), mpq(-1, 10**400), mpq(10**300), mpq(1, 3)])
+def test_refining_takes_few_evaluations_wherever_the_boundary_is(level: mpq, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, seen = sx.from_layers([([[1]], [0])]), []
+    monkeypatch.setattr(refining, "_answer", lambda *given, known=refining._answer: seen.append(1) or known(*given))
+    found = sx.refine(net, [1.0], level=level)
+    assert found.answers[0] != found.answers[1] or found.answers[0] == 0
+    assert len(seen) < 150
 
 
 def check_refined(net: sx.Network, found: sx.Refined) -> None:

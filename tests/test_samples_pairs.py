@@ -299,6 +299,15 @@ def test_points_with_one_key_are_in_one_cell_whose_map_gives_the_exact_answers(
     assert program.unit_steps() or None not in keys
 
 
+def test_units_that_are_constant_do_not_hide_cells() -> None:
+    net = sx.from_layers([([[1, 0], [0, 0], [0, 1]], [0, 0, 1]), ([[1, 5, -1]], [0])])
+    first, second, other = CloseAnswers(net, question(net, None, None, 0), lambda done, total: None).cells(
+        np.array([[1.0, 2], [2, 1], [-1, 2]]), None
+    )
+    assert first is not None
+    assert first == second != other
+
+
 @pytest.mark.parametrize("options", [{}, {"output": 0, "level": "1/7"}, {"classes": (0, 1)}])
 def test_exact_points_of_a_boundary_take_few_evaluations(
     options: dict[str, object], monkeypatch: pytest.MonkeyPatch

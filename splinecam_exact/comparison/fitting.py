@@ -68,14 +68,16 @@ def _fits(cells: Cells, truth: Truth, some: Ints, faces: Ints) -> Fit:
     lost[missed] = _to_boundary(v, missed, p, p_starts, pair_of_v)
     gap = np.maximum(reduce(np.maximum, error, p_starts, np.inf), reduce(np.maximum, lost, v_starts, np.inf))
     vertex = np.where(mutual, truth.corners[theirs[near_v]], -1)
-    return Fit(np.nan_to_num(gap, nan=np.inf), _cyclic(mutual, near_v, pair_of_p, len(some)), vertex, error)
+    return Fit(
+        np.nan_to_num(gap, nan=np.inf, posinf=np.inf), _cyclic(mutual, near_v, pair_of_p, len(some)), vertex, error
+    )
 
 
 def _nearest(p: Floats, v: Floats, sizes: Ints, first: Ints) -> Ints:
     """For each p the row of the nearest of the rows of v from `first` on, `sizes` of them."""
     rows = ranges(first, sizes)
     distance = length(np.repeat(p, sizes, axis=0) - v[rows])
-    distance = np.nan_to_num(distance, nan=np.inf)
+    distance = np.nan_to_num(distance, nan=np.inf, posinf=np.inf)
     least = reduce(np.minimum, distance, offsets(sizes), np.inf)
     owner = owners(sizes)
     best = np.flatnonzero(distance == least[owner])
@@ -93,7 +95,7 @@ def _to_boundary(p: Floats, which: Ints, v: Floats, starts: Ints, pair: Ints) ->
     squared = (side**2).sum(axis=1)
     share = np.where(squared > 0, (side * way).sum(axis=1) / squared, 0.0).clip(0, 1)
     distance = length(way - share[:, np.newaxis] * side)
-    found: Floats = reduce(np.minimum, np.nan_to_num(distance, nan=np.inf), offsets(sizes), np.inf)
+    found: Floats = reduce(np.minimum, np.nan_to_num(distance, nan=np.inf, posinf=np.inf), offsets(sizes), np.inf)
     return found
 
 

@@ -16,7 +16,7 @@ from splinecam_exact.arrays import Floats
 from splinecam_exact.network import Network
 from splinecam_exact.verify.enclose_many import at_once
 from splinecam_exact.verify.live import schedule
-from splinecam_exact.verify.paired import Maxima, PairStep, Units, known, paired
+from splinecam_exact.verify.paired import Maxima, PairStep, Sum, Units, known, paired
 from splinecam_exact.verify.pairs import Pair
 from splinecam_exact.verify.rigor import TINY, UNIT, norms
 
@@ -34,6 +34,10 @@ class PairEnclosure:
     def __init__(self, net: Network, tick: Callable[[int, int], None] = lambda done, total: None) -> None:
         self._tick = tick
         self.steps = [paired(node) for node in net.nodes]
+        for step in self.steps:
+            source = self.steps[step.sources[0] - 1] if step.sources[0] else None
+            if isinstance(step, Units) and isinstance(source, Sum):
+                step.fixed = source.fixed
         self._order = [(number, kept) for number, _, kept in schedule(self.steps)]
         self.rows = at_once(net, _SHARE)
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from gmpy2 import mpq
 from torch import Tensor
@@ -85,6 +86,8 @@ class Sum:
         self.sources = node.sources
         self.weights = [_weight(weight) for weight in node.weights]
         self.bias = pairs(node.bias)
+        self.fixed = torch.from_numpy(reduce(np.logical_and, map(_zero_rows, node.weights)))
+        """Which values are the same at all points: their rows are 0."""
 
     def __call__(self, inputs: list[Pair], balls: list[Tensor]) -> tuple[Pair, Tensor]:
         y = self.bias
@@ -93,6 +96,13 @@ class Sum:
             y = weight(exactly(x)).plus_pair(y)
             passed, ball = passed + weight.passed(x.error, size), ball + weight.norm * size
         return y._replace(error=(y.error + passed) * SAFE), (ball + norms(y.error)) * SAFE
+
+
+def _zero_rows(weight: Weight) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which rows of a matrix are 0; of others, none are said to be."""
+    if isinstance(weight, ExactArray) and len(weight.shape) == 2 and weight.floats is not None:
+        return np.asarray(~weight.floats.any(axis=1))
+    return np.zeros(1, bool)
 
 
 class Map(Protocol):
@@ -217,6 +227,8 @@ class Units:
         steepest = max(abs(slope) for row in slopes for slope in row)
         self.steepest = nearest(steepest.numerator, steepest.denominator) * SAFE + TINY
         self.relu = all(part is None for part in (*self.breakpoints, self.first, *self.jumps, self.anchor))
+        self.fixed = torch.zeros(1, dtype=torch.bool)
+        """Which units have the same input at all points: these are on one piece, wherever that ends."""
 
     def _heights(self, x: Pair) -> list[Pair]:
         return [x if b is None else x.plus_pair(b) for b in self.breakpoints]
@@ -226,7 +238,7 @@ class Units:
         heights = self._heights(inputs[0])
         piece = torch.stack([h.high > 0 for h in heights]).sum(0)
         sure = torch.stack([above_zero(h.high.abs(), h.error) for h in heights])
-        return piece, sure.all(0).all(1)
+        return piece, (sure.all(0) | self.fixed).all(1)
 
     def __call__(self, inputs: list[Pair], balls: list[Tensor]) -> tuple[Pair, Tensor]:
         (x,), (ball,) = inputs, balls
