@@ -17,6 +17,7 @@ import splinecam_exact as sx
 from splinecam_exact.arrays import ExactArray
 from splinecam_exact.boundary_agreeing import rows
 from splinecam_exact.boundary_argmax import trace_argmax
+from splinecam_exact.boundary_cells import vertex_values
 from splinecam_exact.boundary_duels import trace_duels
 from splinecam_exact.boundary_identical import identical
 from splinecam_exact.nodes import Affine, Piecewise
@@ -54,6 +55,32 @@ def nothing_known(net: sx.Network, part: sx.Subdivision, compared: bool) -> obje
     shape = part.geometry.vertex_count, net.output_size
     values, errors = np.zeros(shape), np.full(shape, np.inf)
     return SimpleNamespace(values=values, errors=errors, sharpen=lambda vertices, closely: None)
+
+
+def barely_known(net: sx.Network, part: sx.Subdivision, compared: bool) -> object:
+    """Values that are off by as much as their errors allow: what is read off them must not be."""
+    known = vertex_values(net, part, compared)
+    assert known is not None
+    random = np.random.default_rng(part.geometry.vertex_count)
+    noise = float(abs(known.values).max()) * 2.0 ** random.uniform(-30, -4) * random.uniform(-1, 1, known.values.shape)
+    values, errors = known.values + noise, (known.errors + abs(noise)) * (1 + 2.0**-40)
+    return SimpleNamespace(values=values, errors=errors, sharpen=lambda vertices, closely: None)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_values_that_are_barely_known_give_the_same_lists(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(seed)
+    outputs = int(random.integers(3, 6))
+    layers = [
+        (random.normal(size=(6, 2)), random.normal(size=6)),
+        (random.normal(size=(outputs, 6)), np.zeros(outputs)),
+    ]
+    part = sx.partition(sx.from_layers(layers), SQUARE, "certified")
+    found = sx.boundary(part)
+    monkeypatch.setattr("splinecam_exact.boundary_duels.vertex_values", barely_known)
+    trace = trace_duels(part, None)
+    assert trace is not None
+    assert lists(replace(found, trace=trace)) == lists(found)
 
 
 def lists(found: sx.Boundary) -> dict[str, list[object]]:
