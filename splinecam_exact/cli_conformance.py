@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 
 from splinecam_exact._files import atomic_write, shown
 from splinecam_exact.cli_commands import wrote
@@ -34,7 +38,7 @@ def conformance(args: argparse.Namespace, output: Output) -> Result:
     if args.tool is None:
         return {"status": "done", **result}
     limits = Limits(args.time, args.memory << 20)
-    with output.progress() as progress:
+    with output.progress() as progress, _ended_by_sigterm():
         outcomes = run(
             args.tool, problems, limits, jobs=args.jobs, truth=truth, tolerance=args.tolerance, progress=progress
         )
@@ -55,6 +59,21 @@ def conformance(args: argparse.Namespace, output: Output) -> Result:
     return result
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM, which CI sends to cancel a job, ends what the tool has started, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt) if current_thread() is main_thread() else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
 def _check(args: argparse.Namespace) -> None:
     if args.tool is None:
         if not args.list and args.store is None:
@@ -66,6 +85,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--full does not go with --expected: the problems are those in the file")
     if args.tolerance is not None and not 0 <= args.tolerance < math.inf:
         raise InputError(f"--tolerance must be a number of at least 0, not {args.tolerance:g}")
+    if args.badge is not None and not args.badge.endswith(".svg"):
+        raise InputError(f"--badge saves .svg, not {shown(args.badge)}")
     if args.jobs < 1:
         raise InputError(f"--jobs must be positive, not {args.jobs}")
     check_outputs(args, [args.output, args.badge, args.store])

@@ -51,8 +51,9 @@ def compare(
     `boundary` (an exact one of `part`), claimed segments are compared with it.
 
     Exact: all defects but those about distances are decided, and all areas given, in exact arithmetic. `progress(stage,
-    done, total)` is called now and then and may raise. Raises InputError for an `other` that is no claim, a `part` that
-    is not certified, a `boundary` of another one, sign vectors where units have other states than off, zero and on.
+    done, total)` is called now and then and may raise. Raises InputError for an `other` that is no claim, or says
+    nothing that can be compared, a `part` that is not certified, a `boundary` of another one, sign vectors where units
+    have other states than off, zero and on.
     Cost: a few seconds and some hundred MB for 200 000 cells; exact work for what is wrong.
 
     >>> import splinecam_exact as sx
@@ -72,12 +73,24 @@ def compare(
     claim = claim_of(other)
     if boundary is not None and getattr(boundary, "part", None) is not part:
         raise InputError("the boundary must be one of the same subdivision: boundary(part)")
+    _says_something(claim, boundary is not None)
     if claim.patterns is not None or claim.vertex_signs is not None:
         need_signs(part)
     stage: Progress = progress or (lambda *_: None)
     result = _compared(claim, part, limit, boundary, stage)
     result.defects.sort(key=lambda defect: _ORDER[defect.kind])
     return result
+
+
+def _says_something(claim: Claim, segments: bool) -> None:
+    """Raise InputError for a claim of which nothing can be compared: that finds no defects is no praise."""
+    mesh = claim.vertices is not None and claim.edges is not None
+    said = (claim.polygons, claim.patterns, claim.vertex_signs, claim.segments if segments else None)
+    if not mesh and not claim.counts and all(part is None for part in said):
+        raise InputError(
+            "nothing that is claimed can be compared: give polygons, patterns, vertices with edges, sign vectors of "
+            "vertices, a count, or segments (and the boundary to compare them with)"
+        )
 
 
 def _tolerance(value: object) -> float | None:

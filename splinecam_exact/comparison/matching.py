@@ -35,7 +35,9 @@ NOWHERE = -2
 ROUNDINGS = 64
 """So many roundings of a coordinate as large as the domain's largest are rounding."""
 AS_OTHERS, NEARLY_ALL = 4, 0.9
-"""Cells that are at most so many times as far off as nearly all others are as accurate as the tool is."""
+"""Cells that are at most so many times as far off as nearly all others are as accurate as the tool is,"""
+INACCURATE = 2.0**-14
+"""but not where that is more than this share of the domain: then what is left bare, or covered twice, is a defect."""
 FEW = 8
 """Where more than one cell in so many is left, the tool is wrong in general: no accuracy explains that."""
 SLIGHT = 1024
@@ -182,7 +184,7 @@ class Matching:
         matched = np.flatnonzero(self.face >= 0)
         gaps = self.gap[matched]
         seen = float(np.quantile(gaps, NEARLY_ALL, method="lower")) if len(gaps) else 0.0
-        most = max(self.rounding, AS_OTHERS * seen) if np.isfinite(seen) else self.rounding
+        most = max(self.rounding, min(AS_OTHERS * seen, INACCURATE)) if np.isfinite(seen) else self.rounding
         far = matched[~self.close[matched]]
         fit = fits(self.cells, self.truth, far, self.face[far])
         self.close[far] = self._fitting(self.face[far], fit.gap, fit.cyclic, most)

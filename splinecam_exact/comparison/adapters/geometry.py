@@ -38,7 +38,9 @@ def looks_like(result: object) -> bool:
     if isinstance(result, list | tuple):
         return bool(result) and all(map(looks_like, result))
     return hasattr(result, "__geo_interface__") or (
-        isinstance(result, Mapping) and result.get("type") in {"FeatureCollection", "Feature", *_TYPES}
+        isinstance(result, Mapping)
+        and isinstance(kind := result.get("type"), str)
+        and kind in {"FeatureCollection", "Feature", *_TYPES}
     )
 
 

@@ -73,6 +73,7 @@ class Card:
             f"{printable(self.tool)}: {self.line()}",
             f"{seconds:.1f} s in all, {memory / 2**20:,.0f} MiB at most "
             f"(limits for each problem: {self.limits.time:g} s, {self.limits.memory / 2**20:,.0f} MiB)",
+            *self._accuracy(),
             "",
             *self._table(),
         ]
@@ -89,6 +90,15 @@ class Card:
         lines += [""] * bool(refused)
         lines += [_cut(f"{len(reasons)} refused: {reasons[0] or 'no reason given'}") for reasons in refused.values()]
         return "\n".join(lines)
+
+    def _accuracy(self) -> list[str]:
+        """How far corners are off, at most, of the coordinates of the problem."""
+        shares = [
+            outcome.vertex_error / float(abs(outcome.problem.domain).max())
+            for outcome in self.outcomes
+            if outcome.status == "right" and outcome.vertex_error is not None
+        ]
+        return [f"where it is right, corners are off by {max(shares):.1g} of the domain at most"] if shares else []
 
     def _table(self) -> list[str]:
         """A line for each category, a column for each status that occurs."""

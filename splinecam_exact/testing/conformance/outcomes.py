@@ -39,7 +39,9 @@ class Outcome:
 
     `status` is one of `STATUSES`; `kinds` counts the defects by kind (of a crash, its type: an exception, a signal),
     `message` says what happened in a line, `text` at length. `cells` are the exact cells, `claimed` the tool's, where
-    it gave cells or their number. `seconds` and `memory` (bytes) are what the tool took, `output` what it printed.
+    it gave cells or their number. `vertex_error` is how far the corners of its cells are off at most, in coordinates of
+    the domain, where they were matched. `seconds` and `memory` (bytes) are what the tool took, `output` what it
+    printed.
     """
 
     problem: Problem
@@ -52,6 +54,7 @@ class Outcome:
     seconds: float = 0.0
     memory: int = 0
     output: str = ""
+    vertex_error: float | None = None
 
     @property
     def label(self) -> str:
@@ -81,6 +84,7 @@ class Outcome:
             "seconds": round(self.seconds, 3),
             "memory": self.memory,
             "output": self.output,
+            "vertex_error": self.vertex_error,
         }
 
 
@@ -95,10 +99,14 @@ def judge(problem: Problem, answer: Answer, truth: Truth = exact, tolerance: flo
     Whatever the answer is, the result is an outcome.
     """
     part = truth(problem)
-    found = _judged(problem, answer, part, tolerance)
+    status, kinds, message, text, error = _judged(problem, answer, part, tolerance)
     return Outcome(
         problem,
-        *found,
+        status,
+        kinds,
+        message,
+        text,
+        vertex_error=error,
         cells=len(part.faces),
         claimed=None if answer.claim is None else _claimed(answer.claim),
         seconds=answer.seconds,
@@ -109,36 +117,39 @@ def judge(problem: Problem, answer: Answer, truth: Truth = exact, tolerance: flo
 
 def _judged(
     problem: Problem, answer: Answer, part: Subdivision, tolerance: float | None
-) -> tuple[str, dict[str, int], str, str]:
-    """Status, kinds, message, text."""
+) -> tuple[str, dict[str, int], str, str, float | None]:
+    """Status, kinds, message, text, how far corners are off."""
     claim = answer.claim
     if claim is None:
         kinds = {answer.kind or answer.status: 1} if answer.status != "refused" else {}
-        return answer.status, kinds, answer.reason, "\n".join(filter(None, (answer.reason, answer.output)))
+        return answer.status, kinds, answer.reason, "\n".join(filter(None, (answer.reason, answer.output))), None
     corners = sum(len(cell) if cell.ndim else 0 for cell in claim.polygons or ())
-    rows = max((len(a) for a in (claim.patterns, claim.vertex_signs, claim.segments) if a is not None), default=0)
+    given = (claim.polygons, claim.patterns, claim.vertex_signs, claim.segments, claim.edges, claim.vertices)
+    rows = max((len(a) for a in given if a is not None), default=0)
     if max(corners, rows) > EXCESS * len(part.half_edges.twin) + FREE:
         message = f"{max(corners, rows):,} corners or rows are too many: there are {len(part.faces):,} cells"
-        return "wrong", {"count": 1}, message, message
+        return "wrong", {"count": 1}, message, message, None
     try:
         limit = with_time_limit(None, COMPARISON_TIME)
         line = None if claim.segments is None else boundary(part)
         found = compare(claim, part, tolerance=tolerance, boundary=line, progress=limit)
         text = found.text()
     except InputError as error:
-        return "malformed", {"malformed": 1}, brief_line(error), str(error)
+        return "malformed", {"malformed": 1}, brief_line(error), str(error), None
     except Undecided:
         message = f"it could not be compared within {COMPARISON_TIME:g} s"
-        return "malformed", {"malformed": 1}, message, message
+        return "malformed", {"malformed": 1}, message, message, None
     except Exception as error:  # one odd answer must not end a run
         message = f"comparing it failed, a bug in splinecam_exact, please report it: {brief_line(error)}"
-        return "malformed", {"malformed": 1}, message, traceback.format_exc()
+        return "malformed", {"malformed": 1}, message, traceback.format_exc(), None
+    errors = None if found.corners is None else found.corners.errors
+    off = float(errors.max()) if errors is not None and errors.size and errors.max() < float("inf") else None
     if found.passed:
-        return "right", {}, "", text
+        return "right", {}, "", text, off
     kinds = dict(found.kinds)
     status = next((kind for kind in ("nan", "malformed") if kind in kinds), "wrong")
     message = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return status, kinds, message, text
+    return status, kinds, message, text, off
 
 
 def brief_line(error: Exception) -> str:

@@ -83,6 +83,8 @@ class ConformanceTests:
                 self.problems = expected.problems
             else:
                 self.problems = suite(option("splinecam_full"), categories)
+            if not self.problems:
+                raise InputError(f"there are no problems of the categories {', '.join(categories or ['any'])} to run")
             self.runner = Runner(option("splinecam_tool"), limits, truth=truth, tolerance=option("splinecam_tolerance"))
         except SplinecamError as error:
             raise pytest.UsageError(str(error)) from None

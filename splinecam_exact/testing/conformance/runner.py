@@ -40,6 +40,8 @@ class Runner:
     ) -> None:
         if not 0 < limits.time < float("inf") or limits.memory < 1:
             raise InputError(f"limits must be positive, not {limits.time:g} s and {limits.memory} bytes")
+        if tolerance is not None and not 0 <= tolerance < float("inf"):
+            raise InputError(f"the tolerance must be a distance, not {tolerance}")
         self.tool = tool
         self._truth = truth
         self._tolerance = tolerance
