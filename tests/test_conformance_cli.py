@@ -52,7 +52,7 @@ def test_exit_codes_say_how_it_ended(command: Runner) -> None:
         (("--tool", "tools:right", "--expected", "a", "--store", "b"), "not allowed with"),
         (("--tool", "tools:right", "--expected", "a", "--full"), "does not go with"),
         (("--tool", "tools:right", "-o", "no/where.json"), "no such folder"),
-        (("--tool", "tools:right", "-o", "x", "--badge", "x"), "written twice"),
+        (("--tool", "tools:right", "-o", "x.svg", "--badge", "x.svg"), "written twice"),
         (("--tool", "tools:right", "--minimize", "tools.py"), "is not a folder"),
         (("--store", "x", "-o", "y"), "--output needs a --tool"),
         (("--store", "x", "--minimize", "y"), "--minimize needs a --tool"),

@@ -20,7 +20,7 @@ import numpy as np
 
 from splinecam_exact.comparison.cells import FLAT, GOOD, Cells
 from splinecam_exact.comparison.deep import Spots, deep_spots
-from splinecam_exact.comparison.fitting import fits
+from splinecam_exact.comparison.fitting import Fit, fits
 from splinecam_exact.comparison.holding import boxes, held
 from splinecam_exact.comparison.pairing import Pairing
 from splinecam_exact.comparison.polygons import Place, in_line, inner_point, is_convex
@@ -32,10 +32,12 @@ from splinecam_exact.kernel.program import Progress
 
 NOWHERE = -2
 """The face of a cell that has no inside."""
+NEARLY_ALL = 0.9
+"""Of the cells, if so many are right to float64's rounding, the claim is not float32's."""
 ROUNDINGS = 64
 """So many roundings of a coordinate as large as the domain's largest are rounding."""
-AS_OTHERS, NEARLY_ALL = 4, 0.9
-"""Cells that are at most so many times as far off as nearly all others are as accurate as the tool is,"""
+AS_OTHERS, MANY = 16, 0.5
+"""Cells that are at most so many times as far off as half of all others are as accurate as the tool is,"""
 INACCURATE = 2.0**-14
 """but not where that is more than this share of the domain: then what is left bare, or covered twice, is a defect."""
 FEW = 8
@@ -59,8 +61,7 @@ class Matching:
         self.gap: Floats = np.full(len(cells), np.inf)
         self.close: Bools = np.zeros(len(cells), bool)
         self.split: dict[int, list[int]] = {}
-        unit = 0.0 if cells.exact else 2.0**-24 if cells.single and len(cells) else 2.0**-53
-        self.rounding = ROUNDINGS * unit
+        self.rounding = 0.0 if cells.exact else ROUNDINGS * 2.0**-53
         self._locate()
         self._by_corners()
         self._by_witnesses()
@@ -95,7 +96,9 @@ class Matching:
                 place = ((a[0] + b[0] + d[0]) / 3, (a[1] + b[1] + d[1]) / 3)
             elif not in_line(polygon):
                 place = inner_point(polygon)
-            if place is None:
+                if place is None:  # it crosses itself in such a way that no line through it has an inside
+                    self.cells.twisted[c] = True
+            else:
                 self.cells.kind[c] = FLAT
             found.append(polygon[0] if place is None else place)
         return found
@@ -122,12 +125,20 @@ class Matching:
         inside = np.flatnonzero(self.located >= 0)
         self._progress("comparing corners", 0, len(inside))
         self._seen = np.full(len(self.cells), np.inf)
-        self._fit(inside)
+        fit = fits(self.cells, self.truth, inside, self.located[inside])
+        if self.cells.single and len(fit.gap):
+            # numbers with few digits are float32's, too: it is its rounding only where more is lost than by float64's
+            usual = float(np.quantile(fit.gap, NEARLY_ALL, method="lower"))
+            if usual > self.rounding + 2 * float(self.truth.near.max()):
+                self.rounding = ROUNDINGS * 2.0**-24
+        self._take(inside, fit)
 
     def _fit(self, some: Ints) -> None:
+        self._take(some, fits(self.cells, self.truth, some, self.located[some]))
+
+    def _take(self, some: Ints, fit: Fit) -> None:
         """Match those of some cells that fit the faces they are located in."""
         faces = self.located[some]
-        fit = fits(self.cells, self.truth, some, faces)
         self._seen[some] = fit.gap
         ok = self._fitting(faces, fit.gap, fit.cyclic, self.rounding) & (self.cell[faces] < 0)
         self._match(some[ok], faces[ok], fit.gap[ok], True)
@@ -183,7 +194,7 @@ class Matching:
             return 0.0
         matched = np.flatnonzero(self.face >= 0)
         gaps = self.gap[matched]
-        seen = float(np.quantile(gaps, NEARLY_ALL, method="lower")) if len(gaps) else 0.0
+        seen = float(np.quantile(gaps, MANY, method="lower")) if len(gaps) else 0.0
         most = max(self.rounding, min(AS_OTHERS * seen, INACCURATE)) if np.isfinite(seen) else self.rounding
         far = matched[~self.close[matched]]
         fit = fits(self.cells, self.truth, far, self.face[far])

@@ -20,6 +20,8 @@ SHARE = 64
 the rounding of corners, which is measured."""
 WIDE = 16
 """Corners that are off by less than this part of a face's width cannot change so much."""
+MOST_NAMED = 1000
+"""So many numbers of cells and of faces, at most, are in a defect; the message says how many there are."""
 MOST_AREAS = 10_000
 """Of so many defects of a kind, at most, exact areas are computed."""
 
@@ -45,7 +47,7 @@ class Topology:
     def _add(
         self, kind: str, message: str, cells: list[int], faces: list[int], area: mpq | None, place: Place | None
     ) -> None:
-        self.defects.append(Defect(kind, message, tuple(cells), tuple(faces), area, place))
+        self.defects.append(Defect(kind, message, tuple(cells[:MOST_NAMED]), tuple(faces[:MOST_NAMED]), area, place))
         self._blamed.update(cells)
 
     def _formless(self) -> None:

@@ -1,0 +1,79 @@
+"""How accurate a claim is must not decide what is wrong with it: an inaccurate tool is not its own standard."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import splinecam_exact as sx
+from splinecam_exact.testing.known_answers import known_answers
+
+LINES = [-0.53, 0.07, 0.41]
+GRID = sx.partition(
+    sx.from_layers([([[1, 0]] * 3 + [[0, 1]] * 3, [-x for x in LINES] * 2), ([[1] * 6], [0])]), sx.square(1)
+)
+SIDES = list(pairwise([-1, *LINES, 1]))
+CELLS = [np.array([(a, c), (b, c), (b, d), (a, d)]) for a, b in SIDES for c, d in SIDES]
+
+
+def shrunk(cell: np.ndarray, share: float) -> np.ndarray:
+    return (cell - cell.mean(0)) * share + cell.mean(0)
+
+
+def test_the_grid_itself_passes() -> None:
+    assert sx.compare(CELLS, GRID).passed
+
+
+@pytest.mark.parametrize("share", [0.5, 3.0, 1e6])
+def test_a_single_cell_of_another_size_is_wrong(share: float) -> None:
+    part = sx.partition(sx.from_layers([([[1, 0]], [-5]), ([[1]], [0])]), sx.square(1))
+    square = np.array([(-1.0, -1), (1, -1), (1, 1), (-1, 1)])
+    assert not sx.compare([square * share], part).passed
+
+
+def test_cells_that_are_all_wrong_are_wrong() -> None:
+    assert sx.compare([shrunk(cell, 0.6) for cell in CELLS], GRID).kinds == {"gap": 16}
+    assert "outside" in sx.compare([cell * 1.2 for cell in CELLS], GRID).kinds
+    assert {"gap", "outside"} <= sx.compare([cell + np.array([0.07, 0]) for cell in CELLS], GRID).kinds.keys()
+
+
+@pytest.mark.parametrize("cell", range(16))
+def test_some_wrong_cells_do_not_excuse_another(cell: int) -> None:
+    claim = [shrunk(c, 0.5) if k in (0, 5, 9) else c for k, c in enumerate(CELLS)]
+    others = [CELLS[(cell + 1) % 16], CELLS[cell][[0, 2, 1, 3]], CELLS[cell][:2], shrunk(CELLS[cell], 0.9)]
+    expected = sx.compare(claim, GRID).kinds
+    for other in others:
+        found = sx.compare([other if k == cell else c for k, c in enumerate(claim)], GRID).kinds
+        assert found != expected or cell in (0, 5, 9)
+        assert found
+
+
+def test_numbers_with_few_digits_are_not_taken_for_float32() -> None:
+    """Of a grid in a domain a million times as large as its cells, every corner counts."""
+    known = next(known for known in known_answers() if known.name == "grid_3x4")
+    part = sx.partition(sx.from_layers(known.layers), sx.Polygon(known.domain))
+    cells = [part.coordinates[list(face.vertices)] for face in part.faces]
+    assert sx.compare(cells, part).passed
+    for k, cell in enumerate(cells):
+        for corner in range(len(cell)):
+            assert not sx.compare([*cells[:k], np.delete(cell, corner, 0), *cells[k + 1 :]], part).passed
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (0, 1, 3, 2)])
+def test_cells_that_cross_themselves_evenly_are_not_flat(order: tuple[int, ...]) -> None:
+    part = sx.partition(sx.from_layers([([[1, 0], [1, 0], [0, 1]], [0, 0, 0]), ([[1, 1, 1]], [0])]), sx.square(1))
+    cells = [part.coordinates[list(face.vertices)] for face in part.faces]
+    for k, cell in enumerate(cells):
+        found = sx.compare([*cells[:k], cell[list(order)], *cells[k + 1 :]], part)
+        assert "self_overlap" in found.kinds
+        assert "zero_area" not in found.kinds
+
+
+@pytest.mark.parametrize(
+    "claim", [sx.Claim(), {"vertices": [(5, 5)]}, {"edges": [[0, 1]]}, {"segments": [[(5, 5), (6, 6)]]}]
+)
+def test_claims_that_say_nothing_are_refused(claim: object) -> None:
+    with pytest.raises(sx.InputError, match="nothing that is claimed can be compared"):
+        sx.compare(claim, GRID)
