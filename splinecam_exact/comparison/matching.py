@@ -126,9 +126,10 @@ class Matching:
         self._progress("comparing corners", 0, len(inside))
         self._seen = np.full(len(self.cells), np.inf)
         fit = fits(self.cells, self.truth, inside, self.located[inside])
-        if self.cells.single and len(fit.gap):
+        flat = np.count_nonzero(self.cells.kind == FLAT)
+        if self.cells.single and len(fit.gap) + flat:
             # numbers with few digits are float32's, too: it is its rounding only where more is lost than by float64's
-            usual = float(np.quantile(fit.gap, NEARLY_ALL, method="lower"))
+            usual = float(np.quantile(np.append(fit.gap, np.full(flat, np.inf)), NEARLY_ALL, method="lower"))
             if usual > self.rounding + 2 * float(self.truth.near.max()):
                 self.rounding = ROUNDINGS * 2.0**-24
         self._take(inside, fit)
