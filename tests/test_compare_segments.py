@@ -1,0 +1,102 @@
+"""Claimed boundary segments: correct claims pass, however they are cut and rounded; false ones are noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import splinecam_exact as sx
+from splinecam_exact import testing
+from splinecam_exact.boundaries import Boundary
+from splinecam_exact.testing.degeneracies import CATEGORIES
+
+LINES = sx.from_layers([([[1, 0], [-1, 0], [1, 0], [1, 0]], [0.0, 0.0, 0.25, -0.25]), ([[1, -1, -2, 2]], [0.5])])
+
+
+def judged(segments: Any, bound: Boundary, tolerance: float | None = None) -> dict[str, int]:
+    return dict(sx.compare({"segments": segments}, bound.part, boundary=bound, tolerance=tolerance).kinds)
+
+
+@pytest.fixture(scope="module")
+def lines() -> Boundary:
+    """The lines x = -1/2, 0 and 1/2."""
+    return sx.boundary(sx.partition(LINES, sx.square(1)))
+
+
+def upright(*places: float) -> np.ndarray:
+    return np.array([[(x, -1), (x, 1)] for x in places])
+
+
+def test_a_chord_from_line_to_line_is_spurious(lines: Boundary) -> None:
+    right = lines.segments.tolist()
+    assert judged(right, lines, 0.0) == {}
+    for false in ([(-0.5, 0), (0.5, 0)], [(-0.5, -1), (0.5, 1)], [(0, -1), (0.001, 1)], [(0, 0), (0.0001, 0)]):
+        assert judged([*right, false], lines, 0.0) == {"boundary_spurious": 1}
+
+
+def test_lines_far_off_are_spurious_however_long(lines: Boundary) -> None:
+    assert judged(upright(-0.1, 0.4, 0.9), lines) == {"boundary_missing": len(lines), "boundary_spurious": 3}
+    assert judged(upright(-0.499, 0, 0.5), lines)["boundary_spurious"] == 1
+    assert judged(upright(-0.5, 0, 0.5), lines, 0.0) == {}
+
+
+def test_what_is_claimed_twice_is_spurious(lines: Boundary) -> None:
+    right = upright(-0.5, 0, 0.5).tolist()
+    for again in (right[:1], [right[1][::-1]], [[(0, -0.1), (0, 0.3)]], [[(0, 0), (0, 0.001)]]):
+        found = sx.compare({"segments": right + again}, lines.part, boundary=lines)
+        assert found.kinds == {"boundary_spurious": 1}
+        assert "claimed twice" in found.defects[0].message
+        assert found.defects[0].cells == (3,)
+    assert judged([*right, *right], lines) == {"boundary_spurious": 3}
+    assert judged([*right, [(0, 0.25), (0, 0.25)]], lines) == {}
+    assert judged([*right, [(0.01, 0.25), (0.01, 0.25)]], lines) == {"boundary_spurious": 1}
+
+
+def test_a_hole_in_the_claim_is_missing(lines: Boundary) -> None:
+    parts = [[(0, -1), (0, 0.25)], [(0, 0.26), (0, 1)]]
+    assert judged([*upright(-0.5, 0.5).tolist(), *parts], lines) == {"boundary_missing": 1}
+
+
+def boundaries(category: str) -> Iterator[Boundary]:
+    """Two levels of an output and an arg-max of each problem; of one of them in tiny and huge domains too."""
+    rng = np.random.default_rng(3)
+    for k, problem in enumerate(testing.examples(category, 6)):
+        for scale in (1.0, 2.0**-40, 2.0**40)[: 3 if k == 1 else 1]:
+            (weights, *more), *others = problem.layers
+            layers = [(np.array(weights, float) / scale, *more), *others]
+            domain = sx.Polygon([[float(x) * scale for x in corner] for corner in problem.domain])
+            several = rng.integers(-3, 4, (3, np.shape(layers[-1][0])[1])).astype(float)
+            part = sx.partition(sx.from_layers(layers), domain)
+            yield from (sx.boundary(part, 0, level=level) for level in (0, 1))
+            yield sx.boundary(sx.partition(sx.from_layers([*layers[:-1], (several, np.zeros(3))]), domain))
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_right_claims_pass_and_wrong_ones_do_not(category: str) -> None:
+    rng = np.random.default_rng(1)
+    for bound in boundaries(category):
+        right = bound.segments
+        if not len(right):
+            continue
+        corners = np.array([[float(x) for x in p] for p in bound.part.domain.corners])
+        size = float(np.ptp(corners, axis=0).max())
+        middle = right.mean(axis=1)
+        halves = np.concatenate([np.stack([right[:, 0], middle], 1), np.stack([middle, right[:, 1]], 1)])
+        for claim in (right, right[::-1, ::-1], halves, right.astype(np.float32), halves.astype(np.float32)):
+            assert judged(claim, bound) == {}, (bound, len(claim))
+        assert judged(right, bound, 0.0) == {}
+        long = np.hypot(*(right[:, 1] - right[:, 0]).T)
+        k = int(rng.choice(np.flatnonzero(long > 1e-4 * size))) if long.max() > 1e-4 * size else -1
+        if k < 0:
+            continue
+        assert judged(np.delete(right, k, axis=0), bound).get("boundary_missing", 0) == 1
+        aside = np.array([-1, 1]) * (right[k, 1] - right[k, 0])[::-1] / long[k] * size / 100
+        wrong = right.copy()
+        wrong[k] += aside
+        if not bound.filled:
+            assert set(judged(wrong, bound)) == {"boundary_missing", "boundary_spurious"}
+            assert judged([*right, right[k] + aside], bound) == {"boundary_spurious": 1}
+        assert judged([*right, right[k]], bound) == {"boundary_spurious": 1}
