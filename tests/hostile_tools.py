@@ -207,6 +207,14 @@ def returns_far_too_much(problem: Problem) -> object:
     return [np.zeros((3, 2))] * 40_000
 
 
+def returns_far_too_many_empty_cells(problem: Problem) -> object:
+    return [[]] * 200_000
+
+
+def returns_vertices_alone(problem: Problem) -> object:
+    return {"vertices": np.array([[9.0, 9.0]] * 4)}
+
+
 def returns_giant_numbers(problem: Problem) -> object:
     return [[(10**5000, 0), (1, 0), (0, 1)]]
 

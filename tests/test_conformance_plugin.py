@@ -97,3 +97,8 @@ def test_outcomes_come_back_from_other_processes(folder: Path) -> None:
     words = ("--splinecam-tool", "tools:wrong_on_two_or_more", "--splinecam-category", "opposite", "-m", "splinecam")
     told = run_pytest(*words, "-n", "1", code=1)
     assert re.search(r"tools:wrong_on_two_or_more: \d of \d right, \d wrong", told)
+
+
+@pytest.mark.parametrize("option", [("--splinecam-tolerance", "-1"), ("--splinecam-category", "nope")])
+def test_options_that_name_nothing_are_usage_errors(folder: Path, option: tuple[str, str]) -> None:
+    assert run_pytest("--splinecam-tool", "tools:right", *option, code=4)

@@ -64,6 +64,8 @@ def _beside_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
         ("lies_about_length", "wrong", "", ""),
         ("returns_giant_numbers", "wrong", "", ""),
         ("returns_far_too_much", "wrong", "count", "120,000 corners"),
+        ("returns_far_too_many_empty_cells", "wrong", "count", "200,000 corners or rows"),
+        ("returns_vertices_alone", "malformed", "malformed", "nothing that is claimed can be compared"),
     ],
 )
 def test_each_misbehaviour_is_an_outcome(tool: str, status: str, kind: str, message: str) -> None:
@@ -143,6 +145,17 @@ def test_jobs_and_limits_must_be_positive() -> None:
     for limits in (Limits(time=0), Limits(time=float("nan")), Limits(memory=0)):
         with pytest.raises(InputError, match="limits"):
             Runner("hostile_tools:right", limits)
+    for tolerance in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="tolerance"):
+            Runner("hostile_tools:right", tolerance=tolerance)
+
+
+def test_how_far_corners_are_off_is_told() -> None:
+    (outcome,) = run("splinecam_exact.testing.conformance.own:rational", [PROBLEM])
+    assert outcome.vertex_error is not None
+    assert outcome.vertex_error < 1e-15
+    (outcome,) = run("hostile_tools:number_of_cells", [PROBLEM])
+    assert outcome.vertex_error is None
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
