@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splinecam_exact._text import brief, whole
-from splinecam_exact.comparison.coordinates import Array, as_cell, as_cells, as_places, of_indices
+from splinecam_exact.comparison.coordinates import Array, as_cell, as_cells, as_places, of_indices, refuse_masked
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.subdivision import Subdivision
 
@@ -96,6 +96,17 @@ def claim_of(other: object) -> Claim:
         from splinecam_exact.comparison.own import claim_of_partition
 
         return claim_of_partition(other)
+    try:
+        return _claim_of(other)
+    except (InputError, MemoryError):
+        raise
+    except RecursionError:
+        raise InputError(f"what the {type(other).__name__} holds is nested too deeply") from None
+    except Exception as error:  # a caller's class may do anything
+        raise InputError(f"the {type(other).__name__} cannot be read ({type(error).__name__})") from error
+
+
+def _claim_of(other: object) -> Claim:
     from splinecam_exact.comparison.adapters import recognized
 
     if (claim := recognized(other)) is not None:
@@ -151,7 +162,10 @@ def _of_entries(other: Mapping[Any, Any]) -> Claim:
             raise InputError(f"the entries of a claim name its {_NAME[key]} twice")
         elif value is not None:
             found[_NAME[key]] = value
-    said: dict[str, Any] = {"source": str(found.get("source", "entries"))}
+    said: dict[str, Any] = {"source": found.get("source", "entries")}
+    if not isinstance(said["source"], str):
+        raise InputError(f"source must be a text, not {brief(said['source'])}")
+    two_valued = _truth(found.get("two_valued", False))
     if "polygons" in found:
         said["polygons"] = as_cells(_listed(found["polygons"], "polygons"))
     if "vertices" in found:
@@ -161,7 +175,7 @@ def _of_entries(other: Mapping[Any, Any]) -> Claim:
             raise InputError("faces are lists of vertex numbers: give vertices with them, and no polygons")
         said["polygons"] = of_indices(said["vertices"], _listed(found["faces"], "faces"))
     if "patterns" in found:
-        said |= _patterns(found["patterns"], bool(found.get("two_valued", False)))
+        said |= _patterns(found["patterns"], two_valued)
     if "vertex_signs" in found:
         said["vertex_signs"] = signs_of(found["vertex_signs"], "vertex_signs")
     if "edges" in found:
@@ -179,6 +193,12 @@ def _of_entries(other: Mapping[Any, Any]) -> Claim:
     return Claim(**said)
 
 
+def _truth(value: object) -> bool:
+    if isinstance(value, bool | np.bool_) or whole(value) in (0, 1):
+        return bool(value)
+    raise InputError(f"two_valued must be true or false, not {brief(value)}")
+
+
 def _listed(value: object, name: str) -> Any:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InputError(f"{name} must be a list, not {brief(value)}")
@@ -192,7 +212,7 @@ def _counts(counts: Mapping[Any, object]) -> dict[str, int]:
     found = {}
     for key, value in counts.items():
         count = whole(value)
-        if key not in COUNTS or count is None or count < 0:
+        if key not in COUNTS or count is None or not 0 <= count < 2**63:
             raise InputError(f"a count is one of {', '.join(COUNTS)} with a number, not {brief(key)}: {brief(value)}")
         found[key] = count
     return found
@@ -212,6 +232,7 @@ def signs_of(value: object, name: str) -> NDArray[np.int8]:
         if not all(set(row) <= set(_SIGNS) for row in value):
             raise InputError(f"{name}: strings of signs have -, 0 and + only")
         value = [[_SIGNS[sign] for sign in row] for row in value]
+    refuse_masked(value, name)
     try:
         signs = np.asarray(value)
     except Exception:  # ragged, or a caller's class that does as it likes
@@ -224,6 +245,7 @@ def signs_of(value: object, name: str) -> NDArray[np.int8]:
 
 
 def _edges(value: object) -> NDArray[np.int64]:
+    refuse_masked(value, "edges")
     try:
         edges = np.asarray(value)
     except Exception:
@@ -235,9 +257,15 @@ def _edges(value: object) -> NDArray[np.int64]:
     return edges.astype(np.int64)
 
 
+def _is_nothing(row: object) -> bool:
+    if isinstance(row, np.ndarray):
+        return row.size == 0
+    return row is None or (isinstance(row, Sized) and not len(row))
+
+
 def _segments(value: object) -> Array:
     """Segments (m, 2, 2). A part that is None or empty (there is no boundary) counts for nothing."""
-    rows = [row for row in _listed(value, "segments") if row is not None and len(row)]
+    rows = [row for row in _listed(value, "segments") if not _is_nothing(row)]
     ends = [as_cell(row) for row in rows]
     for k, pair in enumerate(ends):
         if pair.shape != (2, 2):

@@ -20,6 +20,7 @@ Array = NDArray[Any]
 
 def as_cells(cells: Any) -> tuple[Array, ...]:
     """One array for each cell: see `Claim`. In one array (cells, k, 2), NaN at the end of a cell is padding."""
+    cells = unmasked(cells)
     if isinstance(cells, np.ndarray) and cells.dtype != object:
         if cells.ndim != 3:
             raise InputError(f"polygons must be an array (cells, k, 2), not one of shape {cells.shape}")
@@ -36,6 +37,9 @@ def as_cell(cell: object) -> Array:
     'has shape (2,), not (k, 2)'
     """
     try:
+        if isinstance(cell, list | tuple):
+            cell = [unmasked(row) for row in cell]
+        cell = unmasked(cell)
         if isinstance(cell, np.ndarray):
             array = np.asarray(cell, order="C")
         else:
@@ -99,6 +103,24 @@ def _unpadded(cell: Array) -> Array:
     return cell[: len(real) - int(real[::-1].argmax())] if real.any() else cell[:1]
 
 
+def unmasked(value: Any) -> Any:
+    """A masked array as a plain one, NaN for what is masked; all else as it is."""
+    if not isinstance(value, np.ma.MaskedArray) or value.ndim == 0:
+        return value
+    if not np.ma.getmaskarray(value).any():
+        return value.data
+    found = np.array(value.data, None if value.dtype.kind == "f" else object)
+    found[np.ma.getmaskarray(value)] = math.nan
+    return found
+
+
+def refuse_masked(value: object, name: str) -> None:
+    """Raise InputError for numbers some of which are masked: only coordinates may be missing."""
+    rows = value if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.getmaskarray(row).any() for row in rows):
+        raise InputError(f"{name}: some entries are masked")
+
+
 def as_places(value: object, name: str) -> Array:
     """Points (n, 2)."""
     array = as_cell(value)
@@ -111,6 +133,7 @@ def of_indices(vertices: Array, faces: Sequence[Any]) -> tuple[Array, ...]:
     """The polygons of faces that are lists of vertex numbers; -1 at the end of a face is padding."""
     found = []
     for face in faces:
+        refuse_masked(face, "faces")
         numbers = face.tolist() if isinstance(face, np.ndarray) else face
         try:
             numbers = [whole(number) for number in numbers]

@@ -33,10 +33,12 @@ def geometries(result: object) -> Claim:
     return claim_of({"polygons": [], **said, "source": "geometries"})
 
 
-def looks_like(result: object) -> bool:
-    """Whether a result is a geometry, or a list of nothing else."""
+def looks_like(result: object, depth: int = 0) -> bool:
+    """Whether a result is a geometry, or a list of nothing else. Raises InputError where lists are nested deeply."""
     if isinstance(result, list | tuple):
-        return bool(result) and all(map(looks_like, result))
+        if depth > MAX_DEPTH:
+            raise InputError(f"more than {MAX_DEPTH} lists lie in one another")
+        return bool(result) and all(looks_like(part, depth + 1) for part in result)
     return hasattr(result, "__geo_interface__") or (
         isinstance(result, Mapping)
         and isinstance(kind := result.get("type"), str)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from splinecam_exact.kernel.errors import InputError
+
 
 def is_array(value: object) -> bool:
     """Whether this is an array of numpy, or a tensor of torch or alike."""
@@ -18,11 +20,17 @@ def plain(value: Any) -> NDArray[Any]:
 
     >>> plain([[0, 1]]).shape
     (1, 2)
+
+    Raises InputError where there is none: for tensors of bfloat16, sparse ones, ones without numbers.
     """
     if isinstance(value, np.ndarray):
         return value
-    for step in ("detach", "cpu", "numpy"):
-        method = getattr(value, step, None)
-        if callable(method):
-            value = method()
-    return np.asarray(value)
+    kind = type(value).__name__
+    try:
+        for step in ("detach", "cpu", "numpy"):
+            method = getattr(value, step, None)
+            if callable(method):
+                value = method()
+        return np.asarray(value)
+    except Exception as error:  # tensors without numbers, or of a type that numpy does not have
+        raise InputError(f"the {kind} is not to be had as a numpy array ({type(error).__name__})") from None

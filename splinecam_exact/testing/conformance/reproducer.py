@@ -66,7 +66,7 @@ def _problem(problem: Problem) -> str:
     layers = "".join(f"    ({_array(weights)}, {_array(bias)}),\n" for weights, bias in problem.layers)
     return (
         f"layers = [  # (W, b), a ReLU after each but the last\n{layers}]\n"
-        f"problem = Problem({problem.name!r}, {problem.category!r}, layers, {_array(problem.domain)})"
+        f"problem = Problem({json.dumps(problem.name)}, {json.dumps(problem.category)}, layers, {_array(problem.domain)})"
     )
 
 
