@@ -1,0 +1,102 @@
+"""What `compare` is given: exact and rounded graphs, and claims that are none."""
+
+from __future__ import annotations
+
+import pickle
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import splinecam_exact as sx
+from splinecam_exact.comparison.adapters.plain import plain
+from splinecam_exact.comparison.claims import claim_of
+from splinecam_exact.kernel.errors import InputError
+
+THIRD = Fraction(1, 3)
+TRIANGLE = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
+
+
+def lines(rows: Any, constants: Any) -> sx.Subdivision:
+    return sx.partition(sx.from_layers([(rows, constants), ([[1] * len(rows)], [0])]), sx.square(1))
+
+
+def edges(part: sx.Subdivision) -> list[tuple[int, ...]]:
+    starts, corners = part.geometry.polygons
+    faces = [corners[starts[f] : starts[f + 1]].tolist() for f in range(len(part.faces))]
+    return sorted({tuple(sorted((face[k - 1], face[k]))) for face in faces for k in range(len(face))})
+
+
+def test_exact_vertices_closer_than_floats() -> None:
+    e = Fraction(1, 10**16)
+    part = lines([[1, 0], [7, 1], [1, 1]], [-THIRD, -8 * THIRD - e, -2 * THIRD - 2 * e])
+    assert sx.compare({"vertices": list(part.vertices), "edges": edges(part)}, part).passed
+
+
+def test_rounded_vertices_that_coincide() -> None:
+    part = lines([[1, 0], [0, 1], [1, 1]], [-THIRD, -THIRD, -2 * THIRD - Fraction(1, 10**20)])
+    rounded = np.array([[float(x), float(y)] for x, y in part.vertices])
+    assert sx.compare({"vertices": rounded, "edges": edges(part)}, part).passed
+
+
+class Hostile:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def recursive() -> list[Any]:
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"segments": [1]},
+        {"segments": np.array([1.0, 2.0])},
+        {"type": [], "A": 4},
+        {"patterns": [[1]], "two_valued": np.array([0, 1])},
+        {"patterns": [[1]], "two_valued": "no"},
+        {"A": 4, "source": 3},
+        {"A": 10**5000},
+        10**5000,
+        recursive(),
+        Hostile(),
+        [Hostile()],
+        {"patterns": np.ma.masked_equal([[1, 0]], 0)},
+    ],
+    ids=[str(k) for k in range(12)],
+)
+def test_no_claim(other: object) -> None:
+    with pytest.raises(InputError):
+        claim_of(other)
+
+
+def test_tensor_without_an_array() -> None:
+    class Tensor:
+        def numpy(self) -> None:
+            raise TypeError
+
+    with pytest.raises(InputError, match="Tensor"):
+        plain(Tensor())
+
+
+def test_masked_corners_are_no_numbers() -> None:
+    masked = np.ma.array(TRIANGLE, mask=[(0, 0), (1, 0), (0, 0)])
+    for cells in ([masked], [list(masked)], np.ma.array([masked])):
+        polygons = claim_of(cells).polygons
+        assert polygons is not None
+        assert np.isnan(polygons[0][1, 0])
+
+
+def test_pickle() -> None:
+    part = lines([[1, 0]], [0])
+    found = sx.compare([TRIANGLE], part, progress=lambda *_: None)
+    again = pickle.loads(pickle.dumps(found))
+    assert again.to_json() == found.to_json()
+    assert again.text() == found.text()
