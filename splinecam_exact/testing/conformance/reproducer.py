@@ -64,9 +64,10 @@ print(sx.compare(got, expected).text())
 
 def _problem(problem: Problem) -> str:
     layers = "".join(f"    ({_array(weights)}, {_array(bias)}),\n" for weights, bias in problem.layers)
+    name, category = json.dumps(problem.name), json.dumps(problem.category)
     return (
         f"layers = [  # (W, b), a ReLU after each but the last\n{layers}]\n"
-        f"problem = Problem({json.dumps(problem.name)}, {json.dumps(problem.category)}, layers, {_array(problem.domain)})"
+        f"problem = Problem({name}, {category}, layers, {_array(problem.domain)})"
     )
 
 
