@@ -68,6 +68,9 @@ class Matching:
         self._by_pairing()
         self._in_groups()
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_progress": _silent}  # a caller's function may be none that can be pickled
+
     # -- location -----------------------------------------------------------------------------------------------------
 
     def _locate(self) -> None:
@@ -269,3 +272,7 @@ class Matching:
         low, high = boxes(cells, np.array([c]))
         long = float(np.hypot(*(high - low)[0]))
         return bool(area * truth.reach[face] * SLIGHT < size * long)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Tell nobody."""

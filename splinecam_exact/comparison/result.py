@@ -47,11 +47,6 @@ class Comparison:
         self.seams: Seams | None = None
         self.segments: Segments | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        if self.matching is not None:
-            self.matching._progress = _silent  # nobody is told any more, and a caller's function may not be pickled
-        return self.__dict__
-
     @property
     def passed(self) -> bool:
         """Whether nothing is wrong."""
@@ -148,10 +143,6 @@ class Comparison:
     def __repr__(self) -> str:
         said = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
         return f"<Comparison: {said or 'passed'}>"
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 def check_report(path: PathLike) -> None:
