@@ -106,7 +106,13 @@ HOLDS: dict[str, Callable[[Problem], Any]] = {
     "near_parallel_ulp": lambda p: pair(
         p, lambda a, b: det(a, b) != 0 and (ulps(abs(a[0]), abs(b[0])) or ulps(abs(a[1]), abs(b[1])))
     ),
-    "one_ulp_apart": lambda p: pair(p, lambda a, b: det(a, b) == 0 and ulps(abs(a[2]), abs(b[2]))),
+    "one_ulp_apart": lambda p: pair(
+        p,
+        lambda a, b: (
+            det(a, b) == 0
+            and (ulps(abs(a[2]), abs(b[2])) or sorted((abs(a[2]), abs(b[2]))) in ([0, 2**-23], [0, 2**-52]))
+        ),
+    ),
     "sliver": lambda p: smallest_share(p) < 2**-8,
     "large_scale": lambda p: max(abs(x) for row in rows_of(p) for x in row) >= 2**8 or np.abs(p.domain).max() >= 2**8,
     "small_scale": lambda p: min(max(map(abs, row)) for row in rows_of(p)) <= 2**-8 or np.abs(p.domain).max() <= 2**-8,

@@ -339,7 +339,7 @@ def test_legend_names_the_classes_that_occur(part: sx.Subdivision) -> None:
 def test_pictures_say_what_is_uncertified(mode: str) -> None:
     if mode == "float64":
         pytest.importorskip("torch")
-    net = sx.from_layers([([[1, 1], [1, -1]], [0, 0]), ([[1, -1]], [0])])
+    net = sx.from_layers([([[1, 0.3], [0.2, 1]], [0.1, 0.2]), ([[1, -1]], [0])])
     axes = sx.plot(sx.partition(net, sx.square(1), mode), title="a title")
     assert axes.get_title("left") == "a title"
     assert axes.get_title("right") == ("float64, uncertified" if mode == "float64" else "")

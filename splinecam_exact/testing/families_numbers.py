@@ -64,6 +64,8 @@ def near_parallel_ulp(chooser: Chooser, size: int) -> Construction:
 def one_ulp_apart(chooser: Chooser, size: int) -> Construction:
     """Two parallel breaklines, the bias of the one being the next float of the other's: a strip one ulp wide.
 
+    Beside a bias of 0 it is an ulp of 1.
+
     Where 4 cells are right, tools find 1.
 
     >>> from splinecam_exact.testing.degeneracies import one_layer
