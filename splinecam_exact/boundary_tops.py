@@ -10,14 +10,12 @@ from gmpy2 import mpq
 from splinecam_exact.boundary_agreeing import Bools, rows
 from splinecam_exact.boundary_cells import Cells
 from splinecam_exact.boundary_masks import Masks
-from splinecam_exact.boundary_trace import VISIBLE
+from splinecam_exact.boundary_trace import SMALL, VISIBLE
 from splinecam_exact.half_edges import Ints
 
 if TYPE_CHECKING:
     from splinecam_exact.boundary_values import VertexValues
 
-SMALL = 2.0**-30
-"""A difference that is a smaller share of all that there are is likely to be zero."""
 ROUNDING = 2.0**-48
 """Covers the rounding of a few operations, relative to their size."""
 

@@ -57,6 +57,8 @@ VISIBLE = 2.0**-20
 """A point that may be off by more than this share of the boundary's size is computed exactly at once."""
 FEW = 8
 """But where more than one in so many are that, all are, when they are first asked for."""
+SMALL = 2.0**-30
+"""A value, or a difference, that is a smaller share of the largest is likely to be zero: exact numbers decide it."""
 
 
 def places_of(exact: Callable[[Ints], list[Point]], fast: Floats, blur: Floats, slack: float) -> Places:

@@ -17,6 +17,7 @@ from gmpy2 import mpq
 from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.boundary_cells import Cells, vertex_values
 from splinecam_exact.boundary_trace import (
+    SMALL,
     VISIBLE,
     Floats,
     Places,
@@ -52,10 +53,6 @@ class Function(NamedTuple):
 def trace_zeros(part: Subdivision, function: Function, progress: Progress | None) -> Trace:
     """The zero set of a function on the cells of a subdivision."""
     return _Zeros(part, function, progress).trace()
-
-
-SMALL = 2.0**-30
-"""What is a smaller share of the largest value is likely to be zero."""
 
 
 class _Zeros:

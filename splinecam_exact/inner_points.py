@@ -12,14 +12,9 @@ import numpy as np
 
 from splinecam_exact.arrays import Floats
 from splinecam_exact.geometry import Polygons
+from splinecam_exact.verify.rigor import SAFE, TINY, UNIT
 from splinecam_exact.weights import Ints
 
-UNIT = 2.0**-53
-"""The unit roundoff of float64."""
-TINY = 2.0**-800
-"""More than what underflow loses here."""
-SAFE = 1 + 2.0**-20
-"""Covers the rounding of the bounds themselves."""
 FLAT = 2.0**28
 """Triangles that are flatter than this say nothing; of others, the area is known to 2^-22 of it."""
 

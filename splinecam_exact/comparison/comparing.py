@@ -149,8 +149,7 @@ def _cells(claim: Claim, part: Subdivision, tolerance: float | None, result: Com
 
 def _fits(claim: Claim, part: Subdivision, cells: int | None, defects: list[Defect]) -> bool:
     """Whether the patterns have the form of this network's; otherwise that is a defect."""
-    assert_shape = (0, 0) if claim.patterns is None else claim.patterns.shape
-    rows, units = assert_shape
+    rows, units = (0, 0) if claim.patterns is None else claim.patterns.shape
     expected = part.geometry.unit_count
     if rows and units != expected:
         defects.append(Defect("malformed", f"patterns have {units} units, the network has {expected}"))

@@ -28,8 +28,7 @@ class Patterns:
     """Claimed patterns (cells, units) beside those of the exact faces."""
 
     def __init__(self, claim: Claim, part: Subdivision) -> None:
-        assert_given = claim.patterns
-        self._signs: Signs = np.zeros((0, 0), np.int8) if assert_given is None else assert_given
+        self._signs: Signs = np.zeros((0, 0), np.int8) if claim.patterns is None else claim.patterns
         self._two_valued = claim.two_valued
         self._part = part
         self._rows: dict[int, Signs] = {}
