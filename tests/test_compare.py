@@ -381,6 +381,25 @@ def test_picture(part: Subdivision, polygons: list[Any], tmp_path: Path) -> None
         assert (tmp_path / f"{k}.png").read_bytes() == first
 
 
+@pytest.mark.parametrize(
+    ("claim", "absent"),
+    [
+        ([(10**400, 0), (0, 10**400), (5, 5)], True),
+        ([(10**400, 10**400), (10**400 + 1, 10**400), (10**400, 10**400 + 1)], True),
+        ([(-(10**400), -(10**400)), (10**400, -(10**400)), (0, 10**400)], False),
+        ([(0, 0), (np.nan, 0), (0, 1)], True),
+        ([(0.0, 0.0), (1e308, 0.0), (0.0, 1e308)], False),
+    ],
+)
+def test_picture_of_what_is_far_from_the_domain(
+    part: Subdivision, polygons: list[Any], claim: Any, absent: bool, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    axes = sx.compare([*polygons, claim], part).plot(tmp_path / "far.png")
+    texts = [text.get_text() for text in axes.texts]
+    assert ("not in the picture: 1 of 1 defects, far from the domain or nowhere" in texts) is absent
+
+
 # -- hostile input ----------------------------------------------------------------------------------------------------
 
 

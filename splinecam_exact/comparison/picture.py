@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gmpy2 import mpq
 
 from splinecam_exact._files import PathLike
+from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.defects import KINDS, Defect
+from splinecam_exact.comparison.polygons import clipped
 from splinecam_exact.plotting import INK, RED, check_format, plot, require_matplotlib, save_figure
 from splinecam_exact.rounding import nearest
 
@@ -32,10 +35,11 @@ LEAST = 2.0**-30
 def draw(comparison: Comparison, path: PathLike | None = None, ax: Axes | None = None) -> Axes:
     """Draw the exact cells with the defects in red, numbered as in `defects`, and zoom in on the first of them.
 
-    Claimed cells that defects speak of are outlined in red, exact ones are hatched. With `path` (.png, .svg, .pdf) the
-    figure is saved, whole or not at all. With `ax` only the picture of the whole domain is drawn, there. Returns its
-    axes. Raises MissingDependency without matplotlib, InputError for the rest. Cost: that of `plot`, and of a frame
-    for each of the first six defects.
+    Claimed cells that defects speak of are outlined in red, exact ones are hatched. Of what reaches beyond the domain
+    only the part near it is drawn; a line below says how many defects have no place there. With `path` (.png, .svg,
+    .pdf) the figure is saved, whole or not at all. With `ax` only the picture of the whole domain is drawn, there.
+    Returns its axes. Raises MissingDependency without matplotlib, InputError for the rest. Cost: that of `plot`, and of
+    a frame for each of the first six defects.
     """
     require_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -64,6 +68,11 @@ def draw(comparison: Comparison, path: PathLike | None = None, ax: Axes | None =
         ax.plot([x], [y], "o", color=RED, markersize=9, fillstyle="none", zorder=8)
         if k < 30:
             ax.annotate(str(k), (x, y), (6, 6), textcoords="offset points", color=RED, fontsize=8, zorder=9)
+    if absent := len(comparison.defects) - len(shown):
+        text = f"not in the picture: {absent:,} of {len(comparison.defects):,} defects, far from the domain or nowhere"
+        ax.annotate(
+            text, (0.5, 0), (0, -6), "axes fraction", "offset points", color=RED, fontsize=8, ha="center", va="top"
+        )
     for zoom, (k, defect, box) in zip(zooms, frames, strict=False):
         _zoom(zoom, comparison, k, defect, box)
     if path is not None:
@@ -86,37 +95,56 @@ def _different(shown: list[tuple[int, Defect, Box]]) -> list[tuple[int, Defect, 
 
 
 def _rings(comparison: Comparison, defect: Defect) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The claimed and the exact cells of a defect, as float64 polygons."""
+    """The claimed and the exact cells of a defect, as float64 polygons; of the former what is near the domain."""
     cells = (
         []
         if defect.kind.startswith(("boundary", "vertex_"))
         else [c for c in defect.cells if c < len(comparison.polygons)]
     )
-    claimed = []
-    for c in cells:
-        polygon = comparison.polygons[c]
-        if polygon.ndim == 2 and len(polygon):
-            claimed.append(np.array([[float(q) for q in row] for row in polygon.tolist()]))
     part = comparison.part
+    low, high, size = _extent(comparison)
+    claimed = [_clipped(comparison.polygons[c], low - size, high + size) for c in cells]
     faces = [] if defect.kind == "vertex_missing" else [f for f in defect.faces if f < len(part.faces)]
     exact = [part.coordinates[list(part.faces[f].vertices)] for f in faces]
-    return [ring for ring in claimed if np.isfinite(ring).all()], exact
+    return [ring for ring in claimed if len(ring)], exact
+
+
+def _extent(comparison: Comparison) -> tuple[np.ndarray, np.ndarray, float]:
+    """The least and the greatest coordinates of the domain, and its size."""
+    low, high = comparison.part.coordinates.min(axis=0), comparison.part.coordinates.max(axis=0)
+    return low, high, float((high - low).max())
+
+
+def _clipped(polygon: Array, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The float64 corners of what is between two corners of a frame; none of what is no finite polygon."""
+    rows = polygon.tolist() if polygon.ndim == 2 else []
+    if not all(abs(q) < np.inf for row in rows for q in row):  # nor NaN
+        return np.zeros((0, 2))
+    (a, b), (c, d) = low.tolist(), high.tolist()
+    if not all(a <= x <= c and b <= y <= d for x, y in rows):
+        rows = [(mpq(x), mpq(y)) for x, y in rows]
+        frame = [(mpq(x), mpq(y)) for x, y in ((a, b), (c, b), (c, d), (a, d))]
+        for k, corner in enumerate(frame):
+            rows = clipped(rows, frame[k - 1], corner)
+    return np.array([_float64(row) for row in rows]).reshape(-1, 2)
+
+
+def _float64(place: Iterable[Any]) -> list[float]:
+    return [nearest(mpq(q).numerator, mpq(q).denominator) for q in place]
 
 
 def _box(comparison: Comparison, defect: Defect) -> Box | None:
     """Where a defect is: around its cells, or its place. None where it is nowhere."""
     rings = [ring for both in _rings(comparison, defect) for ring in both]
-    low, high = comparison.part.coordinates.min(axis=0), comparison.part.coordinates.max(axis=0)
-    size = float((high - low).max())
+    low, high, size = _extent(comparison)
     if not rings:
         if defect.place is None:
             return None
-        x, y = (nearest(mpq(q).numerator, mpq(q).denominator) for q in defect.place)
-        return x, y, size / 16, size / 16
+        place = np.array(_float64(defect.place))
+        if not ((place >= low - size) & (place <= high + size)).all():
+            return None
+        return place[0], place[1], size / 16, size / 16
     corners = np.concatenate(rings)
-    corners = corners[((corners >= low - size) & (corners <= high + size)).all(axis=1)]
-    if not len(corners):
-        return None
     (a, b), (c, d) = corners.min(axis=0), corners.max(axis=0)
     least = LEAST * max(size, float(abs(corners).max()))
     return (a + c) / 2, (b + d) / 2, max((c - a) / 2, least), max((d - b) / 2, least)
@@ -158,8 +186,8 @@ def _zoom(ax: Axes, comparison: Comparison, k: int, defect: Defect, box: Box) ->
         ax.add_collection(PolyCollection(rings, facecolors="white", edgecolors=INK, linewidths=0.8), autolim=False)
     _outline(ax, comparison, [defect], 1.8)
     if defect.place is not None:
-        place = [nearest(mpq(q).numerator, mpq(q).denominator) for q in defect.place]
-        ax.plot([place[0]], [place[1]], "+", color=RED, markersize=10, zorder=8)
+        (x, y) = _float64(defect.place)
+        ax.plot([x], [y], "+", color=RED, markersize=10, zorder=8)
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
     ax.set_title(f"{k}: {defect.kind}", fontsize=9, color=RED, parse_math=False)
