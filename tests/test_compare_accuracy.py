@@ -77,3 +77,40 @@ def test_cells_that_cross_themselves_evenly_are_not_flat(order: tuple[int, ...])
 def test_claims_that_say_nothing_are_refused(claim: object) -> None:
     with pytest.raises(sx.InputError, match="nothing that is claimed can be compared"):
         sx.compare(claim, GRID)
+
+
+def test_inaccurate_corners_are_spoken_of_where_no_tolerance_judges_them() -> None:
+    far = [cell + np.array([2e-3, 0]) for cell in CELLS]
+    found = sx.compare(far, GRID)
+    assert found.passed
+    assert found.text().splitlines()[:3] == [
+        "verdict      passed: no cell is wrong, but corners are inaccurate",
+        "accuracy     corners are off by up to 0.002, more than float32 rounding, 3.8e-06:",
+        "             give a tolerance (tolerance=, --tolerance) to judge that",
+    ]
+    assert found.summary()["vertices"]["beyond_float32"]
+    assert "accuracy" not in sx.compare(far, GRID, tolerance=1e-2).text()
+    for accurate in (CELLS, [cell.astype(np.float32) for cell in CELLS], [cell + 1e-6 for cell in CELLS]):
+        assert "accuracy" not in sx.compare(accurate, GRID).text()
+
+
+def test_corners_that_are_left_out_are_counted() -> None:
+    claim = [np.delete(cell, 2, 0) if k in (3, 7) else cell for k, cell in enumerate(CELLS)]
+    found = sx.compare(claim, GRID)
+    assert found.summary()["vertices"]["left_out"] == 2
+    assert found.summary()["vertices"]["worst"] > 0.2
+    assert "and 2 are left out, up to 0." in found.text()
+    assert sx.compare(CELLS, GRID).summary()["vertices"]["left_out"] == 0
+
+
+@pytest.mark.parametrize(
+    ("claim", "text"),
+    [
+        (CELLS, "the cells fit together exactly"),
+        (CELLS[:15], "the areas sum up to 0.348 too little"),
+        ([*CELLS, CELLS[15]], "the areas sum up to 0.348 too much"),
+        ([cell + 2.0**-9 for cell in CELLS], "sides do not fit together, though the areas sum up exactly"),
+    ],
+)
+def test_seams_in_words(claim: list[np.ndarray], text: str) -> None:
+    assert f"seams        {text}\n" in sx.compare(claim, GRID).text() + "\n"

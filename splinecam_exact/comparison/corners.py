@@ -8,7 +8,7 @@ from gmpy2 import mpq
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.defects import Defect
 from splinecam_exact.comparison.fitting import fits
-from splinecam_exact.comparison.matching import Matching
+from splinecam_exact.comparison.matching import ROUNDINGS, Matching
 from splinecam_exact.comparison.ragged import TINY, Floats, owners, ranges
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.rounding import nearest
@@ -21,9 +21,10 @@ class Corners:
 
     `errors` are distances from the exact vertex, or from the exact cell's boundary for a corner in the middle of a
     side; `ulps` are those to a vertex, in units of the last place of the larger of its float64 coordinates (of the
-    domain's largest, for a vertex at the origin). Each is
-    within `slack` of the truth: exact vertices are rounded to float64 here, or known within a bound, except where the
-    claim itself is exact. `missed` (cells,) are the distances from exact corners that a cell leaves out to the cell.
+    domain's largest, for a vertex at the origin). Each is within `slack` of the truth: exact vertices are rounded to
+    float64 here, or known within a bound, except where the claim itself is exact. `left_out` are the distances from
+    exact corners that a cell leaves out to the cell, where these are more than rounding; `float32` is what a float32
+    tool's rounding may come to.
     """
 
     def __init__(self, matching: Matching) -> None:
@@ -46,6 +47,8 @@ class Corners:
             self.ulps: Floats = (scaled / np.spacing(size))[known]
             self.gaps: Floats = fit.gap * scale
             self.slack = float(truth.near.max()) * scale
+            self.left_out: Floats = fit.lost[fit.lost > matching.rounding + 2 * truth.near.max()] * scale
+            self.float32 = ROUNDINGS * 2.0**-24 * float(abs(truth.x).max()) * scale
 
     def _exactly(self, scaled: Floats) -> None:
         """The errors of exact claims: floats cannot tell how far these are off."""
@@ -58,9 +61,21 @@ class Corners:
             squared = ((x - place[0]) ** 2 + (y - place[1]) ** 2) * shrink
             scaled[k] = nearest(squared.numerator, squared.denominator) ** 0.5
 
+    @property
+    def worst(self) -> float:
+        """How far corners are off at most, those that are left out among them."""
+        largest = max(float(self.errors.max(initial=0.0)), float(self.left_out.max(initial=0.0)))
+        return float(np.nan_to_num(largest))
+
+    @property
+    def inaccurate(self) -> bool:
+        """Whether corners are farther off than a float32 tool's."""
+        return self.worst > self.float32 + self.slack
+
     def summary(self) -> dict[str, object]:
-        """How many corners there are, and quantiles of their errors."""
+        """How many corners there are, how many more are left out, and quantiles of the errors."""
         found: dict[str, object] = {"corners": len(self.errors), "slack": self.slack}
+        found |= {"left_out": len(self.left_out), "worst": self.worst, "beyond_float32": self.inaccurate}
         for name, values in (("absolute", self.errors), ("ulps", self.ulps)):
             finite = values[np.isfinite(values)]
             marks = np.quantile(finite, QUANTILES).tolist() if len(finite) else [0.0] * len(QUANTILES)

@@ -28,13 +28,15 @@ class Fit(NamedTuple):
     `gap` is how far, at most, a corner of one is from the boundary (or, where two corners are each other's nearest,
     from the corner) of the other; `cyclic` says whether such pairs of corners come in the same order. `vertex` and
     `error` have a row for each corner of the cells, pair after pair: the vertex that it is nearest to and its
-    distance; -1 and the distance from the boundary for a corner that another one of the cell is nearer to.
+    distance; -1 and the distance from the boundary for a corner that another one of the cell is nearer to. `lost` are
+    the distances from corners of the faces, that are no corner's nearest, to the cells that leave them out.
     """
 
     gap: Floats
     cyclic: Bools
     vertex: Ints
     error: Floats
+    lost: Floats
 
 
 def fits(cells: Cells, truth: Truth, some: Ints, faces: Ints) -> Fit:
@@ -42,7 +44,7 @@ def fits(cells: Cells, truth: Truth, some: Ints, faces: Ints) -> Fit:
     sizes = cells.sizes[some] * (truth.starts[faces + 1] - truth.starts[faces])
     parts = [_fits(cells, truth, some[k], faces[k]) for k in portions(sizes)]
     if not parts:
-        return Fit(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0))
+        return Fit(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
     return Fit(*map(np.concatenate, zip(*parts, strict=True)))
 
 
@@ -68,9 +70,8 @@ def _fits(cells: Cells, truth: Truth, some: Ints, faces: Ints) -> Fit:
     lost[missed] = _to_boundary(v, missed, p, p_starts, pair_of_v)
     gap = np.maximum(reduce(np.maximum, error, p_starts, np.inf), reduce(np.maximum, lost, v_starts, np.inf))
     vertex = np.where(mutual, truth.corners[theirs[near_v]], -1)
-    return Fit(
-        np.nan_to_num(gap, nan=np.inf, posinf=np.inf), _cyclic(mutual, near_v, pair_of_p, len(some)), vertex, error
-    )
+    cyclic = _cyclic(mutual, near_v, pair_of_p, len(some))
+    return Fit(np.nan_to_num(gap, nan=np.inf, posinf=np.inf), cyclic, vertex, error, lost[missed])
 
 
 def _nearest(p: Floats, v: Floats, sizes: Ints, first: Ints) -> Ints:

@@ -109,7 +109,13 @@ class Comparison:
     def text(self) -> str:
         """The result in words: some lines, the first defects of each kind among them."""
         found = self.summary()
-        lines = [f"{'verdict':<12} {'passed: nothing is wrong' if self.passed else 'defects were found'}"]
+        unjudged = self.tolerance is None and self.corners is not None and self.corners.inaccurate
+        passed = "passed: no cell is wrong, but corners are inaccurate" if unjudged else "passed: nothing is wrong"
+        lines = [f"{'verdict':<12} {passed if self.passed else 'defects were found'}"]
+        if unjudged and self.corners is not None:
+            limit = f"more than float32 rounding, {self.corners.float32:.2g}"
+            lines.append(f"{'accuracy':<12} corners are off by up to {self.corners.worst:.3g}, {limit}:")
+            lines.append(f"{'':<12} give a tolerance (tolerance=, --tolerance) to judge that")
         if self.matching is not None:
             claimed, exact = found["claimed_cells"], found["exact_cells"]
             lines.append(f"{'cells':<12} {claimed:,} claimed, {exact:,} exact, {found['matched']:,} matched")
@@ -117,12 +123,11 @@ class Comparison:
             marks, ulps = found["vertices"]["absolute"], found["vertices"]["ulps"]
             lines.append(f"{'corners':<12} off by {marks['median']:.3g} (median), {marks['max']:.3g} at most")
             lines.append(f"{'':<12} or {ulps['median']:.3g} and {ulps['max']:.3g} ulps")
+            if count := len(self.corners.left_out):
+                far = f"up to {self.corners.left_out.max():.3g} from the cell that lacks them"
+                lines.append(f"{'':<12} and {count:,} {'are' if count > 1 else 'is'} left out, {far}")
         if self.seams is not None:
-            excess = _float(self.seams.excess)
-            fit = (
-                "the cells fit together exactly" if self.seams.watertight else f"areas sum up to {excess:+.3g} too much"
-            )
-            lines.append(f"{'seams':<12} {fit}")
+            lines.append(f"{'seams':<12} {_fit(self.seams)}")
         if self.segments is not None:
             rows = found["boundary"]
             lines.append(f"{'boundary':<12} {rows['claimed']:,} claimed, {rows['matched']:,} of them on the exact one")
@@ -170,6 +175,15 @@ def _said(defect: Defect) -> str:
     if defect.place is not None:
         text += f" at ({', '.join(f'{_float(q):.6g}' for q in defect.place)})"
     return text
+
+
+def _fit(seams: Seams) -> str:
+    """How cells fit together, in words."""
+    if seams.watertight:
+        return "the cells fit together exactly"
+    if seams.excess == 0:
+        return "sides do not fit together, though the areas sum up exactly"
+    return f"the areas sum up to {_float(abs(seams.excess)):.3g} too {'much' if seams.excess > 0 else 'little'}"
 
 
 def _float(number: Any) -> float:
