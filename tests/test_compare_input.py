@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from gmpy2 import mpq
 
 import splinecam_exact as sx
 from splinecam_exact.comparison.adapters.plain import plain
@@ -100,3 +102,50 @@ def test_pickle() -> None:
     again = pickle.loads(pickle.dumps(found))
     assert again.to_json() == found.to_json()
     assert again.text() == found.text()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"polygons": [np.zeros((3, 2))]}, "polygons must be a tuple"),
+        ({"polygons": np.zeros((2, 3, 2))}, "polygons must be a tuple"),
+        ({"polygons": (np.zeros((3, 2)), TRIANGLE)}, r"polygons\[1\] must be"),
+        ({"polygons": (np.zeros((3, 3)),)}, r"polygons\[0\] must be"),
+        ({"polygons": (np.zeros((3, 2), np.float32),)}, r"polygons\[0\] must be"),
+        ({"polygons": (np.zeros((3, 2), complex),)}, r"polygons\[0\] must be"),
+        ({"polygons": (np.array([[0, np.inf]] * 3, object),)}, r"polygons\[0\] must be"),
+        ({"polygons": (np.array([["0", "1"]] * 3, object),)}, r"polygons\[0\] must be"),
+        ({"polygons": (np.array(3.0),)}, r"polygons\[0\] must be"),
+        ({"polygons": (np.ma.array(TRIANGLE),)}, r"polygons\[0\] must be"),
+        ({"vertices": TRIANGLE, "edges": np.zeros((0, 2), np.int64)}, "vertices must be"),
+        ({"vertices": np.zeros(3), "edges": np.zeros((0, 2), np.int64)}, "vertices must be"),
+        ({"vertices": np.zeros((3, 2)), "edges": [[0, 1]]}, "edges must be"),
+        ({"vertices": np.zeros((3, 2)), "edges": np.zeros((3, 2))}, "edges must be"),
+        ({"vertices": np.zeros((3, 2)), "edges": np.zeros(3, np.int64)}, "edges must be"),
+        ({"patterns": [[1]]}, "patterns must be"),
+        ({"patterns": np.ones((1, 1))}, "patterns must be"),
+        ({"patterns": np.full((1, 1), 2, np.int8)}, "patterns must be"),
+        ({"patterns": np.full((1, 1), -1, np.int8), "two_valued": True}, "patterns must be .* 0 and 1"),
+        ({"patterns": np.ones(1, np.int8)}, "patterns must be"),
+        ({"vertex_signs": np.ones((1, 1), np.int64)}, "vertex_signs must be"),
+        ({"segments": np.zeros((1, 4))}, "segments must be"),
+        ({"segments": [[(0, 0), (1, 1)]]}, "segments must be"),
+        ({"counts": {"A": "5"}}, "a count is one of"),
+        ({"counts": [5]}, "counts are a dict"),
+        ({"counts": {"A": 1}, "two_valued": 1}, "two_valued must be"),
+        ({"counts": {"A": 1}, "source": None}, "source must be"),
+    ],
+)
+def test_claims_built_by_hand_are_checked(fields: dict[str, Any], message: str) -> None:
+    part = lines([[1, 0]], [0])
+    with pytest.raises(InputError, match=message):
+        sx.compare(sx.Claim(**fields), part, boundary=sx.boundary(part))
+
+
+def test_what_a_claim_may_say_is_no_bad_input() -> None:
+    part = lines([[1, 0]], [0])
+    cell, exact = np.array(TRIANGLE), np.array([[mpq(0), mpq(1, 3)], [mpq(1), math.nan], [mpq(2), mpq(1)]], object)
+    claim = sx.Claim(polygons=(cell, cell * np.nan, exact, np.array("is none", object), np.zeros((0, 2))))
+    assert sx.compare(claim, part).kinds.keys() >= {"malformed", "nan", "zero_area"}
+    out = sx.Claim(vertices=cell, edges=np.array([[0, 1], [-1, 2], [5, 10**12]]))
+    assert sx.compare(out, part).kinds["malformed"] == 2
