@@ -141,9 +141,11 @@ def area(corners: tuple[Point, ...]) -> Number:
 
 def exact_claim(cells: list[Cell]) -> dict[str, Any]:
     """Exact polygons and patterns."""
-    corners = [[[str(x), str(y)] for x, y in cell.corners] for cell in cells]
-    patterns = np.array([cell.pattern for cell in cells], np.int8).reshape(len(cells), -1)
-    return {"polygons": corners, "patterns": patterns}
+    return {"polygons": [[[str(x), str(y)] for x, y in cell.corners] for cell in cells], "patterns": patterns(cells)}
+
+
+def patterns(cells: list[Cell]) -> np.ndarray:
+    return np.array([cell.pattern for cell in cells], np.int8).reshape(len(cells), -1)
 
 
 def right(problem: Problem) -> object:
@@ -164,6 +166,25 @@ def double(problem: Problem) -> object:
 def single(problem: Problem) -> object:
     """Everything in float32."""
     return polygons(cells_of(problem, Rules(np.float32, with_zeros)), np.float32)
+
+
+def flushes_denormals(problem: Problem) -> object:
+    """Exact, but denormal numbers are read as 0, as fast processors and compilers do."""
+
+    def flushed(x: float | int) -> Fraction:
+        return Fraction(x) if abs(x) >= sys.float_info.min else Fraction(0)
+
+    return polygons(cells_of(problem, replace(EXACT, number=flushed)))
+
+
+def reads_sign_bits(problem: Problem) -> object:
+    """Below 0 is what has a minus sign, and that includes -0.0."""
+
+    def split(corners: tuple[Point, ...], heights: list[float]) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
+        return with_zeros(corners, [v if v or math.copysign(1, v) > 0 else -sys.float_info.min for v in heights])
+
+    cells = cells_of(problem, replace(DOUBLE, split=split))
+    return {"polygons": polygons(cells), "patterns": patterns(cells)}
 
 
 def tolerance_dedup(problem: Problem) -> object:

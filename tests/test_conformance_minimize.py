@@ -94,7 +94,7 @@ def test_reproducer_files_say_the_same_and_the_script_stands_alone(tmp_path: Pat
 
 def test_numbers_of_any_size_survive_in_the_script(tmp_path: Path) -> None:
     values = [5e-324, 1e22, -1.7976931348623157e308, 0.1, 3.0, 1e15, 2.0**60, -2.5]
-    layers = [(np.array(values).reshape(4, 2), np.zeros(4)), (np.ones((1, 4)), np.zeros(1))]
+    layers = [(np.array(values).reshape(4, 2), np.array([0.0, -0.0, -3.0, 0.0])), (np.ones((1, 4)), np.zeros(1))]
     problem = Problem("odd name/with *", "large_scale", tuple(layers), np.array([[0.0, 0], [1, 0], [0, 1e-9]]))
     with Runner("hostile_tools:raises") as runner:
         _, script = write_reproducer(runner.run(problem), "hostile_tools:raises", tmp_path)
@@ -102,4 +102,7 @@ def test_numbers_of_any_size_survive_in_the_script(tmp_path: Path) -> None:
     start = script.read_text().partition("layers = ")[2].partition("expected = ")[0]
     namespace: dict[str, object] = {"Problem": Problem}
     exec("layers = " + start, namespace)
-    assert namespace["problem"] == problem
+    again = namespace["problem"]
+    assert isinstance(again, Problem)
+    assert again == problem
+    assert np.signbit(again.layers[0][1]).tolist() == [False, True, True, False]

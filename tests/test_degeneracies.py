@@ -215,6 +215,15 @@ def test_problems_survive_json(problem: Problem) -> None:
     assert (again.name, again.category, again.units) == (problem.name, problem.category, problem.units)
 
 
+def test_minus_zeros_keep_their_sign() -> None:
+    for zero, negative in ((-0.0, True), (np.float32(-0.0), True), (0, False), (0.0, False)):
+        problem = testing.one_layer([(zero, 1, zero)])
+        for asked in (problem, Problem.from_json(problem.to_json())):
+            weights, bias = asked.layers[0]
+            assert np.signbit([weights[0, 0], bias[0]]).tolist() == [negative] * 2
+            assert not weights.flags.writeable
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -225,6 +234,7 @@ def test_problems_survive_json(problem: Problem) -> None:
             {"layers": [{"W": [["1", "0.5"]], "b": ["0"]}]},
             r"layers\[0\]: W\[0\]\[1\]: '0.5' is not a canonical rational",
         ),
+        ({"layers": [{"W": [["1", "-0.0"]], "b": ["0"]}]}, "'-0.0' is not a canonical rational"),
         ({"layers": [{"W": [["1", "1/3"]], "b": ["0"]}]}, "not exactly a float64"),
         ({"layers": [{"W": [["1", "0", "0"]], "b": ["0"]}]}, "has 3 inputs; a problem has two"),
         ({"domain": [["0", "0"], ["1", "1"], ["2", "2"]]}, "all vertices lie on one line"),

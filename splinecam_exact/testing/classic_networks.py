@@ -6,6 +6,7 @@ square [-1, 1]^2 where nothing else is said. No answers stand here: they come fr
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from math import gcd
 
@@ -19,6 +20,9 @@ ULP = 2.0**-52
 X, Y = (1, 0, 0), (0, 1, 0)
 BIG_SQUARE: Corners = tuple((2**20 * x, 2**20 * y) for x, y in SQUARE)
 TINY_SQUARE: Corners = tuple((x / 2**40, y / 2**40) for x, y in SQUARE)
+LEAST, NORMAL, LARGEST = 5e-324, 2.0**-1022, sys.float_info.max
+"""The smallest float64, the smallest that is no denormal one, the largest."""
+DENORMAL_SQUARE: Corners = tuple((x / 2**1060, y / 2**1060) for x, y in SQUARE)
 THIN: Corners = tuple((x, y / 2**30) for x, y in SQUARE)
 SHIFTED: Corners = tuple((x + Fraction(3, 4), y - Fraction(1, 4)) for x, y in SQUARE)
 
@@ -79,6 +83,7 @@ CLASSICS: dict[str, tuple[Classic, ...]] = {
         ("zero_on_a_quadrant", [[X, Y], [(1, 1, 0)]], SQUARE),
         ("zero_everywhere", [[X, (2, 0, 0), Y], [(2, -1, 0, 0), (0, 0, 1, -0.5)]], SQUARE),
         ("zero_where_both_are_on", [[X, Y, (1, 1, 0)], [(1, 1, -1, 0)]], SQUARE),
+        ("minus_zero", [[(-0.0, -0.0, -0.0), X]], SQUARE),
     ),
     "dead_unit": (
         ("off_and_on", [[(1, 1, -3), (1, 1, 3), X]], SQUARE),
@@ -116,9 +121,12 @@ CLASSICS: dict[str, tuple[Classic, ...]] = {
     "large_scale": (
         ("rows_of_all_sizes", [[(2.0**40, 0, 0), (0, 2.0**60, 2.0**59), (1, 1, 0)]], SQUARE),
         ("large_domain", [[(1, 2, -(2.0**18)), (2, 1, 3), (1, -1, 0)]], BIG_SQUARE),
+        ("largest_rows", [[(LARGEST, LARGEST, -LARGEST), (LARGEST, -LARGEST, 0), (1, 0, 0.5)]], SQUARE),
     ),
     "small_scale": (
         ("rows_of_all_sizes", [[(2.0**-40, 0, 0), (0, 2.0**-60, 2.0**-61), (1, 1, 0)]], SQUARE),
         ("tiny_domain", [[(1, 2, -(2.0**-42)), (2, 1, -(2.0**-41)), (1, -1, 0)]], TINY_SQUARE),
+        ("denormal_rows", [[(LEAST, 0, 0), (NORMAL, -NORMAL, -NORMAL / 2), (1, 1, 0.25)]], SQUARE),
+        ("denormal_domain", [[(1, 1, -(2.0**-1061)), (2, -1, 0)]], DENORMAL_SQUARE),
     ),
 }

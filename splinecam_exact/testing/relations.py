@@ -160,7 +160,7 @@ def _check_halves(
     if parts[0] is None or parts[1] is None:
         return
     whole, (a, b) = cell_count(before), (cell_count(part) for part in parts if part is not None)
-    least, most = _cut(before, line)
+    least, most = _cut(before, line, float(np.abs(problem.domain).max()))
     if not least <= a + b - whole <= most:
         cut = f"at most {most}" if a + b - whole > most else f"at least {least}"
         message = f"the two parts of the domain have {a} and {b} cells, the whole has {whole}: {cut} of these are cut"
@@ -173,15 +173,19 @@ def _check_halves(
             found.append(Violation("split_domain", message, left))
 
 
-def _cut(claim: Claim, line: tuple[Fraction, Fraction, Fraction]) -> tuple[int, int]:
-    """How many cells a line cuts, at least and at most; without polygons that may be any number of them."""
+def _cut(claim: Claim, line: tuple[Fraction, Fraction, Fraction], size: float) -> tuple[int, int]:
+    """How many cells a line cuts, at least and at most; without polygons that may be any number of them.
+
+    Coordinates are divided by `size`, the domain's: products of its own might be less than any float, or more.
+    """
     if claim.polygons is None:
         return 0, cell_count(claim)
-    a, b, c = map(float, line)
+    steepest = max(abs(line[0]), abs(line[1]))
+    a, b, c = (float(x / steepest) for x in (line[0], line[1], line[2] / Fraction(size)))
     ranges = []
     for polygon in claim.polygons:
         if polygon.ndim == 2 and len(polygon):
-            points = polygon.astype(np.float64)
+            points = polygon.astype(np.float64) / size
             heights = a * points[:, 0] + b * points[:, 1] + c
             ranges.append((float(heights.min()), float(heights.max())))
     extent = max((max(-low, high) for low, high in ranges), default=0.0)

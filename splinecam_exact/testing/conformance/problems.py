@@ -7,10 +7,11 @@ by; `float32` says whether the same holds for tools that read float32.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,9 +39,10 @@ class Problem:
     `layers` are (W, b) pairs, W of shape (outputs, inputs), b of shape (outputs,), with a ReLU after each layer but
     the last; the last one cuts nothing. `domain` has shape (corners, 2). Both may be given as anything that
     `Network.from_layers` and `Polygon` take (ints, Fractions, nested lists) as long as each number is exactly a
-    float64; they are kept as read-only float64 arrays, the domain strictly convex and counter-clockwise from its
-    lexicographically smallest corner. Raises InputError for other numbers, NetworkError and DomainError for shapes
-    that do not fit. Two problems are equal when they ask the same, whatever they are called.
+    float64; they are kept as read-only float64 arrays, weights and biases of -0.0 with their sign, the domain strictly
+    convex and counter-clockwise from its lexicographically smallest corner. Raises InputError for other numbers,
+    NetworkError and DomainError for shapes that do not fit. Two problems are equal when they ask the same, whatever
+    they are called.
 
     >>> problem = Problem("axis", "generic", [([[1, 0]], [0]), ([[1]], [0])], [(-1, -1), (1, -1), (1, 1), (-1, 1)])
     >>> problem.units, problem.float32, problem.domain.shape
@@ -56,19 +58,22 @@ class Problem:
         net = Network.from_layers(list(self.layers))
         if net.input_size != 2:
             raise InputError(f"{self.name}: the network has {net.input_size} inputs; a problem has two")
-        pairs = [(ExactArray.of(weights), ExactArray.of(bias)) for weights, bias in self.layers]
         layers = tuple(
             (self._floats(weights, f"layer {k}: W"), self._floats(bias, f"layer {k}: b"))
-            for k, (weights, bias) in enumerate(pairs)
+            for k, (weights, bias) in enumerate(self.layers)
         )
-        corners = ExactArray.of([list(corner) for corner in Polygon(self.domain).corners])
+        corners = [list(corner) for corner in Polygon(self.domain).corners]
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "domain", self._floats(corners, "domain"))
 
-    def _floats(self, values: ExactArray, place: str) -> Array:
-        if values.floats is None:
+    def _floats(self, given: object, place: str) -> Array:
+        floats = ExactArray.of(given).floats
+        if floats is None:
             raise InputError(f"{self.name}: {place}: holds a number that is not exactly a float64")
-        return values.floats
+        if (minus := _is_minus_zero(np.array(given, object)).astype(bool)).any():
+            floats = np.where(minus, -0.0, floats)
+            floats.flags.writeable = False
+        return floats
 
     @cached_property
     def units(self) -> tuple[tuple[int, int], ...]:
@@ -125,7 +130,7 @@ class Problem:
         return replace(self, name=name, category=self.category if category is None else category)
 
     def to_json(self) -> dict[str, Any]:
-        """The problem as a JSON object of canonical rational strings; `from_json` inverts it.
+        """The problem as a JSON object of canonical rational strings, and "-0" for -0.0; `from_json` inverts it.
 
         >>> problem = Problem("half", "generic", [([[0.5, 0]], [0]), ([[1]], [0])], [(0, 0), (1, 0), (0, 1)])
         >>> problem.to_json()["layers"][0]
@@ -174,8 +179,13 @@ class Problem:
         return f"<Problem {self.name} ({self.category}): {widths}, {len(self.domain)} corners>"
 
 
+@partial(np.frompyfunc, nin=1, nout=1)
+def _is_minus_zero(value: object) -> bool:
+    return isinstance(value, float | np.floating) and value == 0 and math.copysign(1, value) < 0
+
+
 def _strings(values: Iterable[np.float64]) -> list[str]:
-    return [format_rational(rational(float(value))) for value in values]
+    return ["-0" if _is_minus_zero(value) else format_rational(rational(float(value))) for value in values]
 
 
 def _items(values: object, place: str) -> Sequence[object]:
@@ -192,7 +202,7 @@ def _numbers(values: object, place: str) -> list[object]:
     numbers: list[object] = []
     for k, text in enumerate(_items(values, place)):
         try:
-            numbers.append(parse_rational(text))  # type: ignore[arg-type]
+            numbers.append(-0.0 if text == "-0" else parse_rational(text))  # type: ignore[arg-type]
         except InputError as error:
             raise FileFormatError(f"{place}[{k}]", str(error)) from None
     return numbers

@@ -72,6 +72,6 @@ def _problem(problem: Problem) -> str:
 
 
 def _array(array: NDArray[np.float64]) -> str:
-    """The numbers as Python writes them: whole ones without a point where they are short."""
+    """The numbers as Python writes them: whole ones without a point where they are short, but for -0.0."""
     text = repr(array.tolist())
-    return re.sub(r"(?<![\d.e-])(-?\d{1,15})\.0(?![\d.e])", r"\1", text)
+    return re.sub(r"(?<![\d.e-])(-?[1-9]\d{0,14}|0)\.0(?![\d.e])", r"\1", text)
