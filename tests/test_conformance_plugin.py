@@ -92,11 +92,22 @@ def test_bad_usage_is_one_error(folder: Path, words: tuple[str, ...], reason: st
     assert "failed" not in told
 
 
-def test_outcomes_come_back_from_other_processes(folder: Path) -> None:
+@pytest.mark.parametrize("how", [("-n", "2"), ("--dist", "load", "--tx", "2*popen")])
+def test_xdist_runs_each_problem_once_and_outcomes_come_back(folder: Path, how: tuple[str, ...]) -> None:
     pytest.importorskip("xdist", reason="the test distributes tests")
-    words = ("--splinecam-tool", "tools:wrong_on_two_or_more", "--splinecam-category", "opposite", "-m", "splinecam")
-    told = run_pytest(*words, "-n", "1", code=1)
-    assert re.search(r"tools:wrong_on_two_or_more: \d of \d right, \d wrong", told)
+    words = ("--splinecam-tool", "tools:wrong_on_two_or_more", "--splinecam-category", "opposite", "-v", *how)
+    told = run_pytest(*words, code=1)
+    ran = re.findall(r"(?:PASSED|FAILED) splinecam_exact::opposite::(\w+) $", told, re.M)
+    assert sorted(ran) == sorted(problem.name for problem in suite(categories=["opposite"]))
+    assert re.search(r"tools:wrong_on_two_or_more: \d of 6 right, \d wrong", told)
+
+
+@pytest.mark.parametrize("how", [("-n", "2"), ("--dist", "load", "--tx", "2*popen")])
+def test_xdist_with_a_tool_that_cannot_be_loaded_is_a_usage_error(folder: Path, how: tuple[str, ...]) -> None:
+    pytest.importorskip("xdist", reason="the test distributes tests")
+    told = run_pytest("--splinecam-tool", "tools:none", *how, code=4)
+    assert "ERROR: the tool tools:none cannot be loaded: the module tools has no none" in told
+    assert "INTERNALERROR" not in told
 
 
 @pytest.mark.parametrize("option", [("--splinecam-tolerance", "-1"), ("--splinecam-category", "nope")])

@@ -102,15 +102,26 @@ class ConformanceTests:
             session.config.hook.pytest_collectreport(report=report)  # who counts the tests must know
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Where xdist distributes the tests, load the tool before that: what ends in a worker is an internal error."""
+        if session.config.pluginmanager.has_plugin("dsession"):
+            self._load()
+            self.runner.close()
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Load the tool first: what cannot be loaded is not a hundred failures."""
-        distributing = session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput")
-        if not distributing and not session.config.option.collectonly:
-            try:
-                if any(isinstance(item, ProblemItem) for item in session.items):
-                    self.runner.start()
-            except InputError as error:
-                raise pytest.UsageError(str(error)) from None
+        config = session.config
+        distributed = config.pluginmanager.has_plugin("dsession") or hasattr(config, "workerinput")
+        alone = not distributed and not config.option.collectonly
+        if alone and any(isinstance(item, ProblemItem) for item in session.items):
+            self._load()
+
+    def _load(self) -> None:
+        try:
+            self.runner.start()
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
