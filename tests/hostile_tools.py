@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import sys
@@ -106,6 +107,24 @@ def eats_memory_in_a_child(problem: Problem) -> object:
         eats_memory(problem)
     time.sleep(100)
     return None
+
+
+def eats_memory_in_a_child_that_has_left(problem: Problem) -> object:
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            eats_memory(problem)
+        os._exit(0)
+    time.sleep(100)
+    return None
+
+
+def eats_shared_memory(problem: Problem) -> NoReturn:
+    eaten = []
+    while True:
+        eaten.append(mmap.mmap(-1, 1 << 24))
+        eaten[-1].write(b"x" * (1 << 24))
+        time.sleep(0.002)
 
 
 def asks_for_too_much(problem: Problem) -> object:

@@ -53,6 +53,8 @@ def _beside_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
         ("prints_forever", "timeout", "timeout", "no answer within 1 s"),
         ("eats_memory", "memory", "memory", ""),
         ("eats_memory_in_a_child", "memory", "memory", "more than 300 MiB"),
+        ("eats_memory_in_a_child_that_has_left", "memory", "memory", "more than 300 MiB"),
+        ("eats_shared_memory", "memory", "memory", "more than 300 MiB"),
         ("asks_for_too_much", "memory", "memory", "MemoryError"),
         ("has_a_nan", "nan", "nan", ""),
         ("writes_into_every_pipe", "malformed", "malformed", "something else than an answer was written"),
@@ -84,20 +86,21 @@ def test_answers_to_other_questions_are_dropped() -> None:
     assert [outcome.status for outcome in outcomes] == ["right", "right"]
 
 
-def test_what_a_tool_started_is_ended_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("leaving", ["", "os.setsid()", "os.setsid() or os.fork() and os._exit(0)"])
+def test_what_a_tool_started_is_ended_with_it(leaving: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "leaving.py").write_text(
-        "import os, time\ndef leave(problem):\n    pid = os.fork()\n    if pid == 0:\n        time.sleep(100)\n"
-        "    open('pid', 'w').write(str(pid))\n    return 4\n"
+        "import os, time\ndef leave(problem):\n    if os.fork() == 0:\n"
+        f"        {leaving}\n        open('pid', 'w').write(str(os.getpid()))\n        time.sleep(100)\n"
+        "    time.sleep(100)\n"
     )
-    with Runner("leaving:leave") as runner:
-        assert runner.run(PROBLEM).status == "right"
+    with Runner("leaving:leave", Limits(time=1.0)) as runner:
+        assert runner.run(PROBLEM).status == "timeout"
         pid = int((tmp_path / "pid").read_text())
-        os.kill(pid, 0)
-    until = time.monotonic() + 5
-    while is_running(pid) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not is_running(pid)
+        until = time.monotonic() + 5
+        while is_running(pid) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not is_running(pid)
 
 
 def is_running(pid: int) -> bool:
@@ -129,6 +132,16 @@ def test_what_a_tool_prints_is_kept_and_shortened() -> None:
 def test_tool_that_cannot_be_loaded_is_an_error(tool: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         run(tool, [PROBLEM])
+
+
+def test_elsewhere_than_on_linux_the_error_is_clear() -> None:
+    program = (
+        "import sys; sys.platform = 'darwin'; sys.modules['resource'] = None\n"
+        "from splinecam_exact.testing.conformance import runner, suite\n"
+        "runner.run('hostile_tools:right', suite.suite()[:1])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert told.stderr.endswith("InputError: a tool can be run on Linux only, where it can be limited, not on darwin\n")
 
 
 def test_jobs_change_nothing() -> None:

@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 
 from splinecam_exact._files import printable
 from splinecam_exact.comparison.claims import Claim
-from splinecam_exact.testing.conformance.memory import group_memory, process_memory
+from splinecam_exact.testing.conformance.family import family
+from splinecam_exact.testing.conformance.memory import process_memory
 from splinecam_exact.testing.conformance.wire import Inbox, WireError
 
 POLL = 0.02
-GROUP_POLL = 0.25
+FAMILY_POLL = 0.25
 """Seconds between two looks at a worker's memory, and at that of all processes that it started."""
 
 KEPT = 1000
@@ -41,13 +42,14 @@ class Stopped(Exception):
 
 
 class Child(NamedTuple):
-    """A process, and this side's ends of its pipes, which never block."""
+    """A process, this side's ends of its pipes, which never block, and what marks the processes that it starts."""
 
     process: subprocess.Popen[bytes]
     requests: int
     answers: int
     printed: int
     inbox: Inbox
+    mark: str
 
 
 class Answer(NamedTuple):
@@ -90,7 +92,7 @@ class Exchange:
             selector.register(self.child.answers, selectors.EVENT_READ)
             selector.register(self.child.printed, selectors.EVENT_READ)
             selector.register(self.child.requests, selectors.EVENT_WRITE)
-            group_look = begin
+            family_look = begin
             while True:
                 if self.stop.is_set():
                     raise Stopped
@@ -107,8 +109,8 @@ class Exchange:
                     status, reason = "malformed", str(error)
                     break
                 size = process_memory(self.pid)
-                if now - group_look >= GROUP_POLL:
-                    size, group_look = max(size, group_memory(self.pid)), now
+                if now - family_look >= FAMILY_POLL:
+                    size, family_look = sum(map(process_memory, family(self.pid, self.child.mark))), now
                 self.memory = max(self.memory, size)
                 if found is not None:
                     break

@@ -1,16 +1,15 @@
-"""The worker process of a tool, seen from the runner: started again when it is gone, killed with its group.
+"""The worker process of a tool, seen from the runner: started again when it is gone, killed with all that it started.
 
 Everything that comes from it is read as what a stranger wrote. It is no sandbox: a tool that wants to can still remove
-files, kill the runner, or leave a process behind that has left the group. Made for Linux.
+files, kill the runner, or hide a process (see `family`). Where the runner itself is killed, the worker ends with it,
+but not what that had started. For Linux: nowhere else can all this be limited.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from threading import Event
@@ -19,6 +18,7 @@ import splinecam_exact
 from splinecam_exact._files import printable
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.testing.conformance.exchange import KEPT, Answer, Child, Exchange, Limits
+from splinecam_exact.testing.conformance.family import end_family, mark
 from splinecam_exact.testing.conformance.problems import Problem
 from splinecam_exact.testing.conformance.wire import Inbox, WireError, claim_of_message
 
@@ -42,6 +42,8 @@ class Worker:
         """Start the process and import the tool. Raises InputError, with the reason, where that fails."""
         if self._child is not None:
             return self._child
+        if sys.platform != "linux":
+            raise InputError(f"a tool can be run on Linux only, where it can be limited, not on {sys.platform}")
         self._child = child = _spawn()
         request = {"tool": self.tool, "memory": self.limits.memory, "path": sys.path}
         head, _, found = Exchange(child, request, self.limits._replace(time=STARTUP), None, self.stop).run()
@@ -80,12 +82,11 @@ class Worker:
             return found._replace(status="malformed", reason=printable(str(error))[:KEPT])
 
     def close(self) -> None:
-        """Kill the process and all that it started and that stayed in its group."""
+        """Kill the process and all that it started."""
         child, self._child = self._child, None
         if child is None:
             return
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.process.pid, signal.SIGKILL)  # nobody has waited for it: the number is still its own
+        end_family(child.process.pid, child.mark)  # nobody has waited for it: the number is still its own
         child.process.wait()
         for descriptor in (child.requests, child.answers, child.printed):
             os.close(descriptor)
@@ -93,6 +94,7 @@ class Worker:
 
 def _spawn() -> Child:
     root = str(Path(splinecam_exact.__file__).parents[1])
+    variable = mark(token_hex(16))
     (take, ask), (answers, give), (printed, write) = os.pipe(), os.pipe(), os.pipe()
     words = [sys.executable, "-c", _START, root, str(take), str(give), str(os.getpid())]
     try:
@@ -103,7 +105,7 @@ def _spawn() -> Child:
             stderr=write,
             pass_fds=(take, give),
             start_new_session=True,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONHASHSEED": "0", variable: ""},
         )
     except BaseException:
         for descriptor in (ask, answers, printed):
@@ -114,4 +116,4 @@ def _spawn() -> Child:
             os.close(descriptor)
     for descriptor in (ask, answers, printed):
         os.set_blocking(descriptor, False)
-    return Child(process, ask, answers, printed, Inbox())
+    return Child(process, ask, answers, printed, Inbox(), variable)
