@@ -167,8 +167,10 @@ def test_canonicalpoly_without_the_outputs_and_the_plane(form: str) -> None:
     assert claim is not None
     assert claim.vertices is not None
     assert (abs(claim.vertices) <= 1).all()
-    assert claim.vertex_signs is not None
-    assert ((claim.vertex_signs == 0).sum(axis=1) == 2).all()
+    assert claim.vertex_signs is None  # those on the domain's boundary would be missing
+    if form == "pair":
+        with pytest.raises(sx.InputError, match="a point must have two coordinates"):
+            canonicalpoly({(0, 0, 1): np.zeros(3)})
 
 
 def test_canonicalpoly_of_concurrent_lines_claims_cells_that_are_none() -> None:
@@ -220,6 +222,201 @@ def test_syrenns_pairs_points_and_combinations() -> None:
         assert [cell.tolist() for cell in claim.polygons] == [cell.tolist() for cell in asked.polygons]
     with pytest.raises(sx.InputError, match="must combine the plane's 4 vertices"):
         syrenn([pre for pre, _ in points], corners)
+    assert repr(recognized(combinations[:1] * 2, problem)) == "<Claim of syrenn: 2 polygons>"
+    with pytest.raises(sx.InputError, match="pass its vertices as `plane`"):
+        syrenn(combinations)
+
+
+TWO_LAYERS = Problem(
+    "two_layers",
+    "generic",
+    [
+        ([[1.875, -3.125], [1, 0.125]], [0.625, 0.25]),
+        ([[1.875, 0], [-0.5, 0.625]], [0.25, -0.125]),
+        ([[-0.25, 0.75]], [0.375]),
+    ],
+    SQUARE,
+)
+A, B = [-0.2558139534883721, 0.04651162790697674], [-0.06976744186046516, 0.15813953488372093]
+C, D, E, F = (
+    [1.0, 0.36190476190476195],
+    [-0.17500000000000002, 1.0],
+    [-0.2310077519379845, -0.15193798449612403],
+    [1, 0.8],
+)
+G = [0.45116279069767445, 0.25736434108527134]
+
+
+def test_what_splinecam_itself_returned() -> None:
+    """`get_partitions_with_db` of SplineCam (compute.py of commit 8a8f358, torch 2.13 on a CPU), `TWO_LAYERS`, closed
+    domain: cells at the domain's first corner are closed, the others open; a tensor of segments.
+    """
+    regions = [
+        [[-0.125, -1], A, B, C, [1, -1]],
+        [B, F, C],
+        [F, B, D, [1, 1]],
+        [B, A, [-0.375, 1], D],
+        [[-1, -1], [-0.125, -1], A, [-1, -0.4], [-1, -1]],
+        [A, [-0.375, 1], [-1, 1], [-1, -0.4]],
+    ]
+    segments = [[E, G], [[1, 0.4840579710144927], G], [E, [-0.9999999999999999, -0.6133333333333333]]]
+    result = [np.array(region, np.float64) for region in regions], np.array(segments)
+    part = partitioned(TWO_LAYERS)
+    found = compare(result, part, boundary=sx.boundary(part))
+    assert (found.kinds, len(found.matches)) == ({}, 6)
+    assert found.segments is not None
+    assert len(found.segments.match) == len(segments)
+    assert compare((*result, np.zeros((6, 1, 3))), part).passed  # with Abw, as its forks return it
+
+
+def test_what_splinecam_itself_returned_for_the_absolute_value() -> None:
+    """The same SplineCam, |x| as two units: a cell without area, and the boundary twice."""
+    regions = [
+        [[-1, -1], [0, -1], [-0.0, 1], [-1, 1], [-1, -1]],
+        [[0, -1], [-0.0, -1], [0, 1], [-0.0, 1]],
+        [[-0.0, -1], [1, -1], [1, 1], [0, 1]],
+    ]
+    segments = np.array([[[-0.0, -1], [0, 1]], [[0, -1], [-0.0, 1]]])
+    problem = testing.one_layer([(1, 0, 0), (-1, 0, 0)])
+    part = partitioned(Problem("absolute", "opposite", problem.layers, SQUARE))
+    found = compare(([np.array(region, np.float64) for region in regions], segments), part)
+    assert found.kinds == {"zero_area": 1}
+
+
+def test_splinecams_odd_boundaries() -> None:
+    for none in ([None], [], np.zeros((0, 2, 2))):
+        assert splinecam((TRIANGLES, none)).segments is None
+    for odd in (
+        [np.int64(0), np.int64(1)],
+        np.arange(2),
+        5,
+        [np.zeros((3, 2))],
+    ):  # batch_size=-1 gives numbers of cells
+        with pytest.raises(sx.InputError, match="batch_size is -1"):
+            splinecam((TRIANGLES, odd))
+
+
+def test_what_edge_subdivision_itself_returned() -> None:
+    """`skeletal_subdivision` of relu_edge_subdivision (commit 9ff10d1, torch 2.13, CPU), `TWO_LAYERS`, bbox (-1, 1):
+    float32, and vertices and edges on the output's zero set.
+    """
+    vs = [[-1, -1], [-1, 1], [1, -1], [1, 1], [-1, -0.3999999761581421], [1, 0.7999999523162842], [-0.125, -1]]
+    vs += [[-0.375, 1], [-0.2558140158653259, 0.046511560678482056], [1, 0.36190474033355713]]
+    vs += [[-0.17499995231628418, 1], [-0.06976747512817383, 0.15813952684402466], [-1, -0.6133333444595337]]
+    vs += [[-0.23100781440734863, -0.1519380807876587], [1, 0.4840579628944397]]
+    vs += [[0.45116275548934937, 0.25736433267593384]]
+    edges = [[1, 4], [3, 5], [0, 6], [1, 7], [4, 8], [2, 6], [7, 8], [2, 9], [3, 10], [5, 11], [7, 10], [8, 11]]
+    edges += [[10, 11], [0, 12], [6, 13], [5, 14], [9, 15], [4, 12], [8, 13], [9, 14], [11, 15], [12, 13]]
+    edges += [[13, 15], [14, 15]]
+    signs = "00+++-+-- 0++0--+-+ +00++++-- ++00-++++ 0+++0-+-+ ++0+0++++ +0+++0+-- +++0-0+-+ ++++00+-+ "
+    signs += "++0++++0- +++0-++0+ ++++0++0+ 0++++-+-0 +++++0+-0 ++0+++++0 +++++++00"
+    v_sv = np.array([["-0+".index(sign) - 1 for sign in row] for row in signs.split()], np.int8)
+    claim = recognized((np.array(vs, np.float32), np.array(edges), v_sv), TWO_LAYERS)
+    found = compare(claim, partitioned(TWO_LAYERS))
+    assert (found.kinds, len(found.matches)) == ({}, 6)
+
+
+def test_edge_subdivision_of_numbers_that_name_nothing() -> None:
+    vs, edges, signs = skeleton(TWO_LAYERS)
+    for wrong in (edges - 1, edges + 1):
+        with pytest.raises(sx.InputError, match="edges must name the vertices 0 to 15"):
+            edge_subdivision((vs, wrong, signs))
+    with pytest.raises(sx.InputError, match="v_sv must be an array"):
+        edge_subdivision((vs, edges, 2 * signs))
+    with pytest.raises(sx.InputError, match="vs must be an array"):
+        edge_subdivision((vs.astype(str), edges, signs))
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_what_canonicalpoly_itself_returned(tensors: bool) -> None:
+    """`get_full_complex_fast` of canonicalpoly2.0 (commit 01097dc, torch 2.13), a 2-3-1 network: float32 points in the
+    whole plane, signs of the output at the end; the keys are tuples of tensors, the signs need a gradient.
+    """
+    layers = [([[0.25, -0.5], [-0.375, -2.5], [1.75, 1.125]], [-0.125, 0.375, 0.125]), ([[-0.5, 1, -0.25]], [-0.125])]
+    rows = [[0, 0, 1, -1], [0, 1, 0, 1], [-1, 0, 0, -1], [-1, 1, 0, 0], [0, 1, 1, 0]]
+    places = [[0.6153846979141235, 0.057692304253578186], [0.06756757944822311, -0.21621623635292053]]
+    places += [[-0.18577076494693756, 0.17786560952663422], [-0.15019762516021729, 0.12252964079380035]]
+    places += [[0.41489359736442566, -0.042553190141916275]]
+    signs, points = np.array(rows, np.float32), np.array(places, np.float32)
+    result: Any = {tuple(row.astype(np.int32)): at for row, at in zip(signs, points, strict=True)}, points, signs
+    if tensors:
+        torch = pytest.importorskip("torch")
+        on_grad = torch.tensor(signs, requires_grad=True)
+        keyed = {tuple(row): at for row, at in zip(on_grad, torch.tensor(points), strict=True)}
+        result = keyed, torch.tensor(points), on_grad
+    problem = Problem("three_lines", "generic", layers, SQUARE)
+    for form in (result, result[0], result[1:]):
+        claim = recognized(form, problem)
+        assert patterns_of(claim) == truth(problem)
+        assert compare(claim, partitioned(problem)).passed
+        assert len(patterns_of(canonicalpoly(form))) > len(truth(problem))
+
+
+class Odd:
+    """Looks like much, and raises whatever it is asked."""
+
+    ssm = index2poly = dtype = None
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __iter__(self) -> Any:
+        raise OSError("no")
+
+
+PIECES: list[Any] = [
+    None,
+    5,
+    math.nan,
+    "x",
+    [],
+    {},
+    object(),
+    Odd(),
+    TRIANGLES[0],
+    TRIANGLES[0] * math.nan,
+    [[0, 1], [2]],
+]
+PIECES += [np.array(["a", "b"]), np.zeros((0, 2)), np.zeros((3, 3)), np.array([[1j, 2]]), np.array(5.0)]
+PIECES += [np.array([[0, 9]]), np.array([[2**62, 0]]), np.ones((3, 5), np.int8)]
+PIECES += [SimpleNamespace(ss=None), SimpleNamespace(ss=[[1, 1]]), SimpleNamespace(shape=5, dtype=float)]
+PIECES += [SimpleNamespace(__geo_interface__=5)]
+with contextlib.suppress(ImportError):
+    import torch
+
+    PIECES += [torch.zeros(3, 2, requires_grad=True), torch.zeros(3, 2, dtype=torch.bfloat16)]
+    PIECES += [torch.zeros(3, 2, device="meta"), torch.zeros(3, 2).to_sparse()]
+
+
+def odd_results(a: Any, b: Any) -> list[Any]:
+    edges, signs = np.array([[0, 1], [1, 2], [2, 0]]), np.ones((3, 5), np.int8)
+    found = [a, [a], (a, b), ([a], [b]), [(a, b)], (a, b, signs), (a, edges, b), (TRIANGLES[0], a, b)]
+    found += [
+        {(0, 0): a},
+        {(None, 0): a},
+        {(0, 7): a, (0,): b},
+        ({(0, 0): a}, a, b),
+        {"vs": a, "edges": b, "v_sv": signs},
+    ]
+    return [*found, {"type": a}, {"type": "Polygon", "coordinates": [a, b]}, {"type": "Feature", "geometry": a}]
+
+
+@pytest.mark.parametrize(
+    "adapter", [splinecam, syrenn, edge_subdivision, relucent, canonicalpoly, geometries, recognized]
+)
+def test_odd_objects_are_read_or_refused_with_the_remedy(adapter: Callable[..., object]) -> None:
+    problem = testing.one_layer([(1, 0, 0), (0, 1, 0)])
+    second = {"syrenn": [problem.domain, None], "splinecam": [], "geometries": []}.get(adapter.__name__, [problem])
+    for a in PIECES:
+        for b in PIECES:
+            for result in odd_results(a, b):
+                for arguments in ((result,), *((result, more) for more in second)):
+                    with contextlib.suppress(sx.InputError):
+                        adapter(*arguments)
+    for odd in (None, 5, Odd(), [Odd()], object()):
+        if adapter is not recognized:
+            with pytest.raises(sx.InputError, match=r"return|Complex|geometry|this cannot be read"):
+                adapter(odd)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from splinecam_exact.comparison.adapters.from_splinecam import splinecam
 from splinecam_exact.comparison.adapters.from_syrenn import syrenn
 from splinecam_exact.comparison.adapters.geometry import geometries
 from splinecam_exact.comparison.adapters.plain import plain
+from splinecam_exact.comparison.adapters.reading import reading
 from splinecam_exact.comparison.claims import Claim, claim_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ def recognized(result: object, problem: Problem | None = None) -> Claim | None:
     With the `problem` that the tool was asked, cells beyond the domain and cuts at the outputs' zero sets, which some
     tools add, are left out.
     """
+    with reading("the tool", "untouched"):
+        return _recognized(result, problem)
+
+
+def _recognized(result: object, problem: Problem | None) -> Claim | None:
     if from_splinecam.looks_like(result):
         return splinecam(result)
     if from_edge_subdivision.looks_like(result):
@@ -58,7 +64,7 @@ def recognized(result: object, problem: Problem | None = None) -> Claim | None:
         return relucent(result, problem)
     if from_canonicalpoly.looks_like(result):
         return canonicalpoly(result, problem)
-    if from_syrenn.looks_like(result):
+    if from_syrenn.looks_like(result) or (problem is not None and from_syrenn.combines(result, len(problem.domain))):
         plane = None if problem is None or _has_points(result) else problem.domain
         return syrenn(result, plane)
     if geometry.looks_like(result):
@@ -70,4 +76,5 @@ def recognized(result: object, problem: Problem | None = None) -> Claim | None:
 
 def _has_points(result: object) -> bool:
     """Whether SyReNN's pre-images are points: rows of three numbers or more are combinations of the plane's corners."""
-    return bool(result[0][0].shape[1] == 2)  # type: ignore[index]
+    first = result[0]  # type: ignore[index]
+    return bool((first[0] if isinstance(first, tuple) else first).shape[1] == 2)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from splinecam_exact._text import brief
 from splinecam_exact.comparison.adapters.plain import is_array, plain
 from splinecam_exact.comparison.adapters.reach import concerns
+from splinecam_exact.comparison.adapters.reading import reading
 from splinecam_exact.comparison.claims import Claim, signs_of
 from splinecam_exact.kernel.errors import InputError
 
@@ -22,21 +23,26 @@ MOST_ZEROS = 12
 
 
 def canonicalpoly(result: object, problem: Problem | None = None) -> Claim:
-    """The claim in what canonicalpoly's `get_full_complex` returns: vertices by their sign sequences.
+    """The claim in what canonicalpoly's `get_full_complex` or `get_full_complex_fast` returns: its regions.
 
-    A dict {sign sequence: point}, a pair (points, sign sequences), or the triple of the dict and these two. Its regions
-    are derived as the tool does it: each 0 of a vertex's sequence replaced by + and by -. Sequences may go on with the
-    signs of the outputs, and vertices and regions cover the whole plane: pass the `problem`, and what belongs to the
-    outputs' zero sets or lies beyond the domain is left out. Vertices on the domain's boundary are not claimed, for
-    the tool knows of no domain. Raises InputError for anything else.
+    A dict {sign sequence: point} of the vertices, a pair (points, sign sequences), or the triple of the dict and these
+    two. Its regions are derived as the tool does it: each 0 of a vertex's sequence replaced by + and by -. Sequences
+    may go on with the signs of the outputs, and vertices and regions cover the whole plane: pass the `problem`, and
+    what belongs to the outputs' zero sets or lies beyond the domain is left out. The vertices' sequences themselves are
+    not claimed, for the tool knows of no domain: those on the domain's boundary would be missing. Raises InputError for
+    anything else.
 
     >>> claim = canonicalpoly({(0, 0): np.array([0.5, 0.25])})
     >>> len(claim.patterns), claim.vertices.tolist()
     (4, [[0.5, 0.25]])
     """
-    if not looks_like(result):
-        raise InputError(f"canonicalpoly returns {{signs: point}} or (points, signs), not {brief(result)}")
-    points, signs = _parts(result)
+    with reading("canonicalpoly", "{signs: point} or (points, signs)"):
+        if not looks_like(result):
+            raise InputError(f"canonicalpoly returns {{signs: point}} or (points, signs), not {brief(result)}")
+        return _claim(*_parts(result), problem)
+
+
+def _claim(points: NDArray[np.float64], signs: NDArray[np.int8], problem: Problem | None) -> Claim:
     if problem is not None:
         units = len(problem.units)
         if signs.shape[1] < units:
@@ -46,9 +52,8 @@ def canonicalpoly(result: object, problem: Problem | None = None) -> Claim:
     patterns = _regions(signs)
     if problem is not None:
         patterns = patterns[concerns(patterns, problem)]
-        inside = _within(points, problem)
-        points, signs = points[inside], signs[inside]
-    return Claim(patterns=patterns, vertex_signs=signs, vertices=points, source="canonicalpoly")
+        points = points[_within(points, problem)]
+    return Claim(patterns=patterns, vertices=points, source="canonicalpoly")
 
 
 def looks_like(result: object) -> bool:
@@ -69,9 +74,12 @@ def _parts(result: Any) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
         result = result[0]
     if isinstance(result, dict):
         # The tool makes tuples of 0-dimensional tensors, which are different keys even where they are equal.
-        result = [plain(at) for at in result.values()], [[int(sign) for sign in key] for key in result]
+        result = [plain(at) for at in result.values()], [[plain(sign).item() for sign in key] for key in result]
     points, signs = result
-    return plain(points).astype(np.float64).reshape(-1, 2), signs_of(plain(signs), "sign sequences")
+    places = np.array([*points]).astype(np.float64) if isinstance(points, list) else plain(points).astype(np.float64)
+    if places.ndim != 2 or places.shape[1] != 2:
+        raise InputError(f"a point must have two coordinates, as networks of two inputs give it; shape {places.shape}")
+    return places, signs_of(signs if isinstance(signs, list) else plain(signs), "sign sequences")
 
 
 def _regions(signs: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from splinecam_exact._text import brief
 from splinecam_exact.comparison.adapters.plain import is_array, plain
-from splinecam_exact.comparison.claims import Claim
+from splinecam_exact.comparison.adapters.reading import reading
+from splinecam_exact.comparison.claims import Claim, signs_of
 from splinecam_exact.kernel.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,10 +36,22 @@ def edge_subdivision(result: object, problem: Problem | None = None) -> Claim:
     >>> edge_subdivision((vs, np.array([[0, 1], [1, 2], [2, 3], [3, 0]]), v_sv)).patterns
     array([[1]], dtype=int8)
     """
-    if not looks_like(result):
-        raise InputError(f"skeletal_subdivision returns (vs, edges, v_sv), not {brief(result)}")
+    with reading("skeletal_subdivision", "(vs, edges, v_sv)"):
+        if not looks_like(result):
+            raise InputError(f"skeletal_subdivision returns (vs, edges, v_sv), not {brief(result)}")
+        return _claim(*_checked(result), problem)
+
+
+def _checked(result: object) -> tuple[NDArray[np.float64], Edges, Signs]:
     vs, edges, signs = (plain(part) for part in _parts(result))
-    signs, edges = signs.astype(np.int8), edges.astype(np.int64)
+    if vs.dtype.kind not in "fiu":
+        raise InputError(f"vs must be an array (V, 2) of numbers, not of {vs.dtype}")
+    if edges.size and not 0 <= edges.min() <= edges.max() < len(vs):
+        raise InputError(f"edges must name the vertices 0 to {len(vs) - 1}, not {edges.min()} to {edges.max()}")
+    return vs.astype(np.float64), edges.astype(np.int64), signs_of(signs, "v_sv")
+
+
+def _claim(vs: NDArray[np.float64], edges: Edges, signs: Signs, problem: Problem | None) -> Claim:
     box, units = _columns(signs.shape[1], problem)
     if box + units < signs.shape[1]:
         signs = signs[:, : box + units]
@@ -47,12 +60,11 @@ def edge_subdivision(result: object, problem: Problem | None = None) -> Claim:
         number = np.cumsum(kept) - 1
         vs, signs, edges = vs[kept], signs[kept], number[edges]
     faces, patterns = _faces(signs, edges, box)
-    places = vs.astype(np.float64)
     return Claim(
-        polygons=tuple(places[_chained(edges[list(face)])] for face in faces),
+        polygons=tuple(vs[_chained(edges[list(face)])] for face in faces),
         patterns=patterns,
         vertex_signs=signs[:, box:],
-        vertices=places,
+        vertices=vs,
         edges=edges,
         source="edge_subdivision",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from splinecam_exact._text import brief
 from splinecam_exact.comparison.adapters.plain import plain
 from splinecam_exact.comparison.adapters.reach import concerns
+from splinecam_exact.comparison.adapters.reading import reading
 from splinecam_exact.comparison.claims import Claim, signs_of
 from splinecam_exact.kernel.errors import InputError
 
@@ -26,17 +27,18 @@ def relucent(result: object, problem: Problem | None = None) -> Claim:
     >>> relucent([SimpleNamespace(ss=[[1, -1]]), SimpleNamespace(ss=[[1, 1]])])
     <Claim of relucent: 2 patterns>
     """
-    if not looks_like(result):
-        raise InputError(
-            f"a relucent Complex is an iterable of polyhedra with sign sequences `ss`, not {brief(result)}"
-        )
-    rows = [plain(cell.ss).ravel() for cell in result]  # type: ignore[attr-defined]
-    patterns = signs_of(rows, "ss")
-    if problem is not None and len(patterns):
-        if patterns.shape[1] != len(problem.units):
-            raise InputError(f"the sign sequences have {patterns.shape[1]} entries for {len(problem.units)} units")
-        patterns = patterns[concerns(patterns, problem)]
-    return Claim(patterns=patterns, source="relucent")
+    with reading("relucent", "a Complex after bfs()"):
+        if not looks_like(result):
+            raise InputError(
+                f"a relucent Complex is an iterable of polyhedra with sign sequences `ss`, not {brief(result)}"
+            )
+        rows = [plain(cell.ss).ravel() for cell in result]  # type: ignore[attr-defined]
+        patterns = signs_of(rows, "ss")
+        if problem is not None and len(patterns):
+            if patterns.shape[1] != len(problem.units):
+                raise InputError(f"the sign sequences have {patterns.shape[1]} entries for {len(problem.units)} units")
+            patterns = patterns[concerns(patterns, problem)]
+        return Claim(patterns=patterns, source="relucent")
 
 
 def looks_like(result: object) -> bool:

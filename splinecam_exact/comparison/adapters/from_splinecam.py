@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from splinecam_exact._text import brief
 from splinecam_exact.comparison.adapters.plain import is_array, plain
+from splinecam_exact.comparison.adapters.reading import reading
 from splinecam_exact.comparison.claims import Claim, claim_of
 from splinecam_exact.kernel.errors import InputError
 
@@ -16,40 +18,48 @@ def splinecam(result: object) -> Claim:
     """The claim in what SplineCam's `get_partitions_with_db` returns: (regions, db_segments), perhaps followed by Abw.
 
     `regions` is a list of arrays or tensors (k, 2) in slice coordinates, open or closed, of either orientation;
-    `db_segments` a list of such arrays (2, 2) or (m, 2, 2) and None, or one array (m, 2, 2). SplineCam says [None]
-    where computing the boundary failed: then no boundary is claimed. Raises InputError for anything else.
+    `db_segments` a list of such arrays (2, 2) or (m, 2, 2) and None, or one array (m, 2, 2). SplineCam says [None],
+    and its forks [], where there is no boundary and where computing it failed: then none is claimed. Raises InputError
+    for anything else.
 
     >>> regions = [np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])]
     >>> splinecam((regions, [None], None))
     <Claim of splinecam: 1 polygons>
     """
-    if not looks_like(result):
-        raise InputError(f"SplineCam returns (regions, db_segments, ...), not {brief(result)}")
-    regions, boundary, *_ = cast("tuple[Any, ...]", result)
-    said: dict[str, Any] = {"polygons": [plain(region) for region in regions], "source": "splinecam"}
-    segments: list[Any] = []
-    for part in boundary:
-        if part is not None:
-            segments += list(plain(part).reshape(-1, 2, 2))
-    if segments:
-        said["segments"] = segments
-    return claim_of(said)
+    with reading("SplineCam", "(regions, db_segments)"):
+        if not looks_like(result):
+            raise InputError(f"SplineCam returns (regions, db_segments, ...), not {brief(result)}")
+        regions, boundary, *_ = cast("tuple[Any, ...]", result)
+        said: dict[str, Any] = {"polygons": [plain(region) for region in regions], "source": "splinecam"}
+        if segments := _segments(boundary):
+            said["segments"] = segments
+        return claim_of(said)
 
 
 def looks_like(result: object) -> bool:
     """Whether a result has this shape."""
     if not isinstance(result, tuple) or not 2 <= len(result) <= 4 or not isinstance(result[0], list | tuple):
         return False
-    regions, boundary = result[:2]
-    if not regions or not all(is_array(region) and _ends_in_2(region) for region in regions):
+    return bool(result[0]) and all(is_array(region) and _shape(region)[1:] == (2,) for region in result[0])
+
+
+def _segments(boundary: Any) -> list[NDArray[Any]]:
+    if is_array(boundary) and (_shape(boundary)[1:] == (2, 2) or 0 in _shape(boundary)):
+        boundary = [boundary]
+    if not isinstance(boundary, list | tuple) or not all(part is None or _is_segments(part) for part in boundary):
+        raise InputError(
+            "db_segments must be an array (m, 2, 2), or a list of arrays (2, 2) and None; SplineCam returns something "
+            f"else if its batch_size is -1 (leave that at its default), not {brief(boundary)}"
+        )
+    return [segment for part in boundary if part is not None for segment in plain(part).reshape(-1, 2, 2)]
+
+
+def _is_segments(part: object) -> bool:
+    if not is_array(part):
         return False
-    if is_array(boundary):
-        return len(boundary.shape) == 3 and tuple(boundary.shape[1:]) == (2, 2)
-    return isinstance(boundary, list | tuple) and all(
-        part is None or (is_array(part) and _ends_in_2(part, (2, 3)) and np.prod(part.shape) % 4 == 0)
-        for part in boundary
-    )
+    shape = _shape(part)
+    return len(shape) in (2, 3) and shape[-1] == 2 and int(np.prod(shape)) % 4 == 0
 
 
-def _ends_in_2(array: Any, dimensions: tuple[int, ...] = (2,)) -> bool:
-    return len(array.shape) in dimensions and array.shape[-1] == 2
+def _shape(array: Any) -> tuple[int, ...]:
+    return tuple(array.shape)

@@ -8,6 +8,7 @@ import numpy as np
 
 from splinecam_exact._text import brief
 from splinecam_exact.comparison.adapters.plain import is_array, plain
+from splinecam_exact.comparison.adapters.reading import reading
 from splinecam_exact.comparison.claims import Claim, claim_of
 from splinecam_exact.kernel.errors import InputError
 
@@ -24,16 +25,27 @@ def syrenn(result: object, plane: object = None) -> Claim:
     >>> syrenn([(np.eye(3), np.zeros((3, 1)))], corners).polygons[0].tolist()
     [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
     """
-    cells = [_before(cell) for cell in result] if isinstance(result, list | tuple) else []
-    if not cells or any(cell is None for cell in cells):
-        raise InputError(f"SyReNN's transform_plane returns a list of (pre, post), not {brief(result)}")
-    polygons: list[Any] = [plain(cell) for cell in cells]
-    if plane is not None:
-        corners = plain(plane).astype(np.float64)
-        if any(cell.ndim != 2 or cell.shape[1] != len(corners) for cell in polygons):
-            raise InputError(f"the rows of each polygon must combine the plane's {len(corners)} vertices")
-        polygons = [cell.astype(np.float64) @ corners for cell in polygons]
-    return claim_of({"polygons": polygons, "source": "syrenn"})
+    with reading("SyReNN's transform_plane", "a list of (pre, post)"):
+        cells = [_before(cell) for cell in result] if isinstance(result, list | tuple) else []
+        if not cells or any(cell is None for cell in cells):
+            raise InputError(
+                "SyReNN's transform_plane returns a list of (pre, post), and transform_planes such a list for each "
+                f"plane, of which you give one; this is {brief(result)}"
+            )
+        polygons: list[Any] = [plain(cell) for cell in cells]
+        if plane is not None:
+            corners = plain(plane).astype(np.float64)
+            if corners.ndim != 2 or corners.shape[1] != 2:
+                raise InputError(f"the plane must be given as its vertices, an array (corners, 2), not {brief(plane)}")
+            if any(cell.ndim != 2 or cell.shape[1] != len(corners) for cell in polygons):
+                raise InputError(f"the rows of each polygon must combine the plane's {len(corners)} vertices")
+            polygons = [cell.astype(np.float64) @ corners for cell in polygons]
+        elif any(cell.shape[1] != 2 for cell in polygons):
+            raise InputError(
+                "these rows combine the vertices of the plane: pass its vertices as `plane`, an array (corners, 2), "
+                "or ask SyReNN with compute_preimages=True"
+            )
+        return claim_of({"polygons": polygons, "source": "syrenn"})
 
 
 def looks_like(result: object) -> bool:
@@ -42,6 +54,15 @@ def looks_like(result: object) -> bool:
         isinstance(result, list)
         and bool(result)
         and all(isinstance(cell, tuple) and _before(cell) is not None for cell in result)
+    )
+
+
+def combines(result: object, corners: int) -> bool:
+    """Whether a result has the shape that pre-images alone have, as combinations of so many corners of a plane."""
+    return (
+        isinstance(result, list)
+        and bool(result)
+        and all(is_array(cell) and tuple(cell.shape)[1:] == (corners,) for cell in result)
     )
 
 

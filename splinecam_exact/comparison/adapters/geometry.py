@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from splinecam_exact._text import brief
+from splinecam_exact.comparison.adapters.reading import reading
 from splinecam_exact.comparison.claims import Claim, claim_of
 from splinecam_exact.kernel.errors import InputError
 
@@ -24,13 +25,14 @@ def geometries(result: object) -> Claim:
     <Claim of geometries: 1 polygons>
     """
     found: dict[str, list[Any]] = {"polygons": [], "patterns": [], "segments": [], "vertices": []}
-    parts = result if isinstance(result, list | tuple) else [result]
-    for k, part in enumerate(parts):
-        _collect(part, found, f"geometry {k}" if len(parts) > 1 else "the geometry", 0)
-    if found["patterns"] and len(found["patterns"]) != len(found["polygons"]):
-        raise InputError(f"there are {len(found['patterns'])} patterns for {len(found['polygons'])} polygons")
-    said = {name: values for name, values in found.items() if values}
-    return claim_of({"polygons": [], **said, "source": "geometries"})
+    with reading("the geometries' library", "GeoJSON or objects with __geo_interface__"):
+        parts = result if isinstance(result, list | tuple) else [result]
+        for k, part in enumerate(parts):
+            _collect(part, found, f"geometry {k}" if len(parts) > 1 else "the geometry", 0)
+        if found["patterns"] and len(found["patterns"]) != len(found["polygons"]):
+            raise InputError(f"there are {len(found['patterns'])} patterns for {len(found['polygons'])} polygons")
+        said = {name: values for name, values in found.items() if values}
+        return claim_of({"polygons": [], **said, "source": "geometries"})
 
 
 def looks_like(result: object, depth: int = 0) -> bool:
