@@ -11,7 +11,7 @@ from gmpy2 import isqrt, mpq
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.defects import Defect
-from splinecam_exact.comparison.matching import AS_OTHERS, INACCURATE, NEARLY_ALL, ROUNDINGS
+from splinecam_exact.comparison.matching import INACCURATE, NEARLY_ALL, ROUNDINGS
 from splinecam_exact.comparison.ragged import UNIT, Bools, Floats, length
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.half_edges import Ints
@@ -27,6 +27,15 @@ OF_WIDTH, OF_LENGTH, OF_GAP = 8, 16, 4
 length, and of the distance to another beside it; or than rounding."""
 OF_SPAN = 8
 """Where two segments run side by side, they may end so much farther apart: a part of that stretch, or rounding."""
+AS_OTHERS = 4
+"""Or than so many times what nearly all claimed ones are off by. (Of cells it is 16 times what half of them are, which
+is less where few are inaccurate.)"""
+STEEP = 1 / 4
+"""Segments whose distance changes by more than this part of the stretch, and than rounding, are not side by side."""
+LEAST = 2.0**-1074
+"""The least float64: rounding to those below 2**-1022 is as coarse as that."""
+FAR = 2.0**300
+"""Coordinates farther away, in a domain of about 1, are as good as this."""
 SHARES = tuple(k / 8 for k in range(9))
 """Where on a claimed segment its distance from the boundary is measured."""
 BITS = 60
@@ -50,30 +59,31 @@ class Segments:
         self._truth = Truth(boundary.part)
         self._boundary = boundary
         self.defects: list[Defect] = []
-        ends = np.array([[[float(q) for q in p] for p in row] for row in claimed.tolist()]).reshape(-1, 2, 2)
-        fine = np.isfinite(ends).all(axis=(1, 2))
+        ends, fine = _floats(claimed)
         for k in np.flatnonzero(~fine).tolist():
             self.defects.append(Defect("malformed", f"segment {k} has a coordinate that is not a finite number", (k,)))
-        single = len(ends) > 0 and bool((abs(ends[fine].astype(np.float32) - ends[fine]) == 0).all())
         exponent = self._truth.exponent
-        self._mine: Floats = np.ldexp(ends, -exponent)
+        with np.errstate(over="ignore"):
+            single = bool((ends[fine].astype(np.float32) == ends[fine]).all())
+            self._mine: Floats = np.ldexp(ends, -exponent).clip(-FAR, FAR)
         self._exact: Floats = np.ldexp(boundary.segments, -exponent)
-        slack = float(np.ldexp(boundary.slack, -exponent)) + 4 * UNIT
-        self._rounding = ROUNDINGS * (2.0**-24 if single else UNIT) + 2 * slack
+        least = max(UNIT, float(np.ldexp(LEAST, -exponent)))
+        slack = float(np.ldexp(boundary.slack, -exponent)) + 4 * least
+        if slack > INACCURATE:  # as in domains among the least floats: they say nothing
+            self._exact, slack = _exact_ends(boundary, exponent), 4 * least
+        # few digits alone do not make a claim float32's, but what is float32's must pass
+        self._rounding = ROUNDINGS * (max(2.0**-24, least) if single else least) + 2 * slack
         self._most = max(self._rounding, INACCURATE * float(np.ptp(self._truth.x, axis=0).max()))
         self.match = np.full(len(ends), -1)
         scaled = np.full(len(ends), np.inf)
         rows = np.flatnonzero(fine)
         stage("segments", 0, 3)
-        self._room = self._rooms()
         if len(rows) and len(self._exact):
-            self._aside = np.maximum(self._rounding, self._room)
-            self.match[rows], scaled[rows] = self._matched(rows)
-            usual = float(np.quantile(scaled[rows], NEARLY_ALL, method="lower"))
+            # how accurate the claim is tells which are short enough to have any direction
+            usual = self._try(rows, scaled, FAR)
             if self._rounding < AS_OTHERS * usual <= self._most:
                 self._rounding = AS_OTHERS * usual
-                self._aside = np.maximum(self._rounding, self._room)
-                self.match[rows], scaled[rows] = self._matched(rows)
+            self._try(rows, scaled, STEEP)
         self.errors: Floats = np.ldexp(scaled, exponent)
         for k in np.flatnonzero(fine & (self.match < 0)).tolist():
             self._spurious(claimed, k, f"segment {k} is not on the boundary")
@@ -90,6 +100,12 @@ class Segments:
             self._spurious(claimed, k, text)
         stage("segments", 2, 3)
         self._report_missing()
+
+    def _try(self, rows: Ints, scaled: Floats, steep: float) -> float:
+        """Match these rows, fill in their distances, and say how far off nearly all are."""
+        self._aside = np.maximum(self._rounding, self._rooms())
+        self.match[rows], scaled[rows] = self._matched(rows, steep)
+        return float(np.quantile(scaled[rows], NEARLY_ALL, method="lower"))
 
     def _spurious(self, claimed: Array, k: int, text: str) -> None:
         p, q = (tuple(map(exact, row)) for row in claimed[k].tolist())
@@ -112,10 +128,11 @@ class Segments:
             np.minimum.at(room, i[along], span.aside[along] / OF_GAP)
         return room
 
-    def _matched(self, rows: Ints) -> tuple[Ints, Floats]:
+    def _matched(self, rows: Ints, steep: float) -> tuple[Ints, Floats]:
         """For each row the exact segment it lies on, or -1, and how far it is from the boundary."""
         mine = self._mine[rows]
-        i, j, low, high = _side_by_side(mine, self._exact, None, self._aside, self._rounding, 2 * self._most)
+        far = 2 * self._most
+        i, j, low, high = _side_by_side(mine, self._exact, None, self._aside, self._rounding, far, steep)
         long = length(mine[:, 1] - mine[:, 0])
         more = self._more(low, high, self._aside[j])
         right = _covered(i, low - more, high + more, long)
@@ -151,7 +168,8 @@ class Segments:
         """Whether fewer claimed segments j run along an exact one i, from low to high, than there are exact ones.
 
         Where more do, the last of them are claimed `twice`. Exact ones that are closer together than rounding are
-        counted, with as much doubt as the rounding leaves, in both directions.
+        counted, with as much doubt as the rounding leaves, in both directions. Those that are so only for a small part
+        of an exact one, as where they meet, are farther apart elsewhere: there it is seen whether they are claimed.
         """
         fewer, rounding = np.zeros(len(long), bool), self._rounding
         crowded = np.bincount(i, high - low, len(long)) > long + 4 * rounding
@@ -180,7 +198,9 @@ class Segments:
             slight = np.maximum(4 * rounding, np.minimum(2 * self._aside[s], mine[owner] / 2))
             self.twice[owner[over > slight]] = True
             needed = at_least.sum(axis=0)
-            fewer[s] = size[(needed > 0) & (there.sum(axis=0) < 1 + needed)].sum() > 4 * rounding
+            fewer[s] = size[(needed > 0) & (there.sum(axis=0) < 1 + needed)].sum() > max(
+                4 * rounding, long[s] / OF_SPAN
+            )
         return fewer
 
     def _report_missing(self) -> None:
@@ -209,11 +229,31 @@ class Segments:
 
 
 class _Spans(NamedTuple):
-    """Where other segments run beside some: from `low` to `high` along these, at most `aside`; none if low > high."""
+    """Where other segments run beside some: from `low` to `high` along these, at most `aside`; none if low > high.
+
+    Over this stretch their distance changes by `rise`.
+    """
 
     low: Floats
     high: Floats
     aside: Floats
+    rise: Floats
+
+
+def _exact_ends(boundary: Boundary, exponent: int) -> Floats:
+    """All ends of a boundary's segments, correctly rounded after a power of two has scaled them."""
+    scale = mpq(2) ** -exponent
+    numbers = [q * scale for s in range(len(boundary)) for p in boundary[s].ends for q in p]
+    return np.array([nearest(q.numerator, q.denominator) for q in numbers]).reshape(-1, 2, 2)
+
+
+def _floats(claimed: Array) -> tuple[Floats, Bools]:
+    """The claimed ends as floats, and which segments have finite ones; those beyond float64 are infinite here."""
+    if claimed.dtype != object:
+        return claimed, np.asarray(np.isfinite(claimed).all(axis=(1, 2)))
+    numbers = claimed.ravel().tolist()
+    ends = np.array([nearest(mpq(q).numerator, mpq(q).denominator) if q == q else np.nan for q in numbers])
+    return ends.reshape(-1, 2, 2), ~np.isnan(ends).reshape(-1, 4).any(axis=1)
 
 
 def _near(some: Floats, others: Floats, far: float) -> Iterator[tuple[Ints, Ints]]:
@@ -247,21 +287,34 @@ def _beside(base: Floats, other: Floats, aside: Floats, rounding: float) -> _Spa
     first, last = np.where(none, 0.0, first), np.where(none, 0.0, last)
     v, w = t + first * (u - t), np.where(last == 1, u, t + last * (u - t))
     off = np.maximum(abs(h + first * (g - h)), abs(h + last * (g - h)))
-    return _Spans(np.where(none, np.inf, np.minimum(v, w)), np.where(none, -np.inf, np.maximum(v, w)), off)
+    return _Spans(
+        np.where(none, np.inf, np.minimum(v, w)),
+        np.where(none, -np.inf, np.maximum(v, w)),
+        off,
+        abs((last - first) * (g - h)),
+    )
 
 
 def _side_by_side(
-    some: Floats, others: Floats, mine: Floats | None, theirs: Floats | None, rounding: float, far: float
+    some: Floats,
+    others: Floats,
+    mine: Floats | None,
+    theirs: Floats | None,
+    rounding: float,
+    far: float,
+    steep: float = STEEP,
 ) -> tuple[Ints, Ints, Floats, Floats]:
-    """All pairs of which one is `_beside` the other: their numbers, from where and to where along the first.
+    """All pairs of which one is `_beside` the other, not steeply: their numbers, from where to where along the first.
 
-    How far aside is said for each of the first or for each of the second.
+    How far aside is said for each of the first or for each of the second; `steep` is the largest slope.
     """
     rows, columns, lows, highs = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0)]
     for i, j in _near(some, others, far):
         aside = mine[i] if mine is not None else theirs[j] if theirs is not None else np.zeros(len(i))
         span = _beside(some[i], others[j], aside, rounding)
-        met = np.flatnonzero(span.high >= span.low)
+        flat = span.rise <= np.maximum(4 * rounding, steep * (span.high - span.low))
+        flat |= length(some[i, 1] - some[i, 0]) <= 4 * rounding  # it has no direction
+        met = np.flatnonzero((span.high >= span.low) & flat)
         for whole, new in ((rows, i), (columns, j)):
             whole.append(new[met])
         for found, bound in ((lows, span.low), (highs, span.high)):
