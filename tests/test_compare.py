@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from gmpy2 import mpq
+from hypothesis import given
+from hypothesis import strategies as st
 
 import splinecam_exact as sx
+from splinecam_exact.comparison.grid import Grid
 from splinecam_exact.comparison.own import claim_of_partition, sign_rows
 from splinecam_exact.comparison.pairing import Pairing
 from splinecam_exact.comparison.polygons import common, convex_parts, twice_area, without
@@ -551,6 +554,19 @@ def test_pieces_add_up() -> None:
         assert shared + sum(map(twice_area, without([square], hole)), mpq(0)) == 32
     dart = [(mpq(x), mpq(y)) for x, y in ((0, 0), (4, 1), (0, 2), (1, 1))]
     assert sum(map(twice_area, convex_parts(dart)), mpq(0)) == twice_area(dart)
+
+
+@given(st.integers(0, 10**6))
+def test_boxes_that_meet_are_found_in_a_grid(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = (rng.integers(0, 100), 2)
+    low = rng.normal(size=size) * rng.choice([0.1, 1, 5])
+    high = low + abs(rng.normal(size=size)) * rng.choice([0, 0.01, 0.1, 3], size=(size[0], 1))
+    low[:1], high[:1], high[1:2] = -np.inf, np.inf, 1e308
+    grid = Grid(low, high, rng.uniform(-1, 1, (10, 2)) * rng.choice([0, 1], size=2, p=[0.1, 0.9]))
+    corners = rng.normal(size=(5, 2))
+    for a, b in [*((a, a + 0.3) for a in corners), *zip(high, high, strict=True)]:
+        assert grid.meeting(a, b).tolist() == np.flatnonzero(((low <= b) & (high >= a)).all(axis=1)).tolist()
 
 
 def test_a_cell_makes_room_for_another() -> None:

@@ -2,7 +2,7 @@
 
 `claims`, `checking` and `coordinates` take what the tool says, `cells` cleans it, `truth` is the exact side. `walking`
 locates points, `holding` finds witnesses in cells, `fitting` compares corners, and `matching` makes of this who is who.
-What is wrong then: `topology` (with `covering`), `corners`, `signs`, `seams`, `segments`.
+What is wrong then: `topology` (with `covering` and `grid`), `corners`, `signs`, `seams`, `segments`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import numpy as np
 from gmpy2 import mpq
 
 from splinecam_exact.comparison.cells import GOOD, Cells
+from splinecam_exact.comparison.grid import Grid
 from splinecam_exact.comparison.holding import boxes
 from splinecam_exact.comparison.polygons import Polygon, common, convex_parts, twice_area, without
 from splinecam_exact.comparison.ragged import Floats
@@ -27,14 +28,12 @@ class Covering:
         self._parts: dict[int, list[Polygon]] = {}
 
     @cached_property
-    def _boxes(self) -> tuple[Floats, Floats]:
-        return boxes(self._cells, self._good)
+    def _grid(self) -> Grid:
+        return Grid(*boxes(self._cells, self._good), over=self._truth.x)
 
     def near(self, low: Floats, high: Floats) -> Ints:
         """The cells that may have area in common with a box."""
-        lows, highs = self._boxes
-        meets = (lows[:, 0] <= high[0]) & (highs[:, 0] >= low[0]) & (lows[:, 1] <= high[1]) & (highs[:, 1] >= low[1])
-        return np.asarray(self._good[meets])
+        return np.asarray(self._good[self._grid.meeting(low, high)])
 
     def near_cell(self, c: int) -> Ints:
         """The other cells that may have area in common with a cell."""
