@@ -7,6 +7,8 @@ import io
 import json
 import math
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from fractions import Fraction
@@ -649,3 +651,19 @@ def test_compare_takes_tools_own_results() -> None:
     found = compare(faulty_tools.splinecam(problem), part)
     assert (found.claim.source, len(found.matches)) == ("splinecam", part.counts()["A"])
     assert compare([SimpleNamespace(ss=np.array(signs)) for signs in truth(problem)], part).passed
+
+
+@pytest.mark.parametrize(
+    ("script", "missing"),
+    [("splinecam_conformance", "splinecam, graph_tool"), ("edge_subdivision_conformance", "edge_subdivision, NN")],
+)
+def test_examples_are_skipped_by_name_without_their_tools(script: str, missing: str, tmp_path: Path) -> None:
+    path = Path(__file__).parents[1] / "docs" / f"{script}.py"
+    program = (
+        "import importlib.util, runpy\n"
+        "find = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name, *a: None if name in {missing.split(', ')} else find(name, *a)\n"
+        f"runpy.run_path({str(path)!r}, run_name='__main__')\n"
+    )
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert f"is skipped, for want of: {missing}" in told.stdout
