@@ -285,6 +285,23 @@ def test_what_splinecam_itself_returned_for_the_absolute_value() -> None:
     assert found.kinds == {"zero_area": 1}
 
 
+def test_splinecams_projection_is_undone() -> None:
+    """`get_proj_mat` of the closed square returns this T: the origin is the mean of five corners."""
+    projection = np.array([[1, 0, -0.2], [0, 1, -0.2]])
+    cells = [
+        np.array(cell) for cell in ([[-0.8, -0.8], [1.2, -0.8], [1.2, 1.2]], [[-0.8, -0.8], [1.2, 1.2], [-0.8, 1.2]])
+    ]
+    claim = splinecam((cells, [np.array([[-0.8, -0.8], [1.2, 1.2]])]), projection)
+    part = sx.partition(sx.from_layers([([[1, -1]], [0]), ([[1]], [0])]), sx.square(1))
+    assert compare(claim, part).passed
+    assert not compare(splinecam((cells, [None])), part).passed
+    assert claim.segments is not None
+    assert np.allclose(claim.segments.astype(np.float64), [[[-1, -1], [1, 1]]])
+    for odd in (np.eye(3), "T", np.full((2, 3), np.nan), 5):
+        with pytest.raises(sx.InputError, match=r"SplineCam's T of shape \(2, 3\)"):
+            splinecam((cells, [None]), odd)
+
+
 def test_splinecams_odd_boundaries() -> None:
     for none in ([None], [], np.zeros((0, 2, 2))):
         assert splinecam((TRIANGLES, none)).segments is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -14,13 +15,16 @@ from splinecam_exact.comparison.claims import Claim, claim_of
 from splinecam_exact.kernel.errors import InputError
 
 
-def splinecam(result: object) -> Claim:
+def splinecam(result: object, projection: object = None) -> Claim:
     """The claim in what SplineCam's `get_partitions_with_db` returns: (regions, db_segments), perhaps followed by Abw.
 
     `regions` is a list of arrays or tensors (k, 2) in slice coordinates, open or closed, of either orientation;
     `db_segments` a list of such arrays (2, 2) or (m, 2, 2) and None, or one array (m, 2, 2). SplineCam says [None],
-    and its forks [], where there is no boundary and where computing it failed: then none is claimed. Raises InputError
-    for anything else.
+    and its forks [], where there is no boundary and where computing it failed: then none is claimed.
+
+    Slice coordinates are those of its projection `T`, whose `get_proj_mat` puts the origin elsewhere: pass a `T` of
+    shape (2, 3), for a network of two inputs, as `projection`, and everything is in the inputs' own coordinates. Raises
+    InputError for anything else.
 
     >>> regions = [np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])]
     >>> splinecam((regions, [None], None))
@@ -30,10 +34,24 @@ def splinecam(result: object) -> Claim:
         if not looks_like(result):
             raise InputError(f"SplineCam returns (regions, db_segments, ...), not {brief(result)}")
         regions, boundary, *_ = cast("tuple[Any, ...]", result)
-        said: dict[str, Any] = {"polygons": [plain(region) for region in regions], "source": "splinecam"}
+        lifted = _identity if projection is None else _lifting(projection)
+        said: dict[str, Any] = {"polygons": [lifted(plain(region)) for region in regions], "source": "splinecam"}
         if segments := _segments(boundary):
-            said["segments"] = segments
+            said["segments"] = [lifted(segment) for segment in segments]
         return claim_of(said)
+
+
+def _identity(points: NDArray[Any]) -> NDArray[Any]:
+    return points
+
+
+def _lifting(projection: object) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """From the coordinates of a slice to those of the inputs."""
+    matrix = plain(projection)
+    if matrix.shape != (2, 3) or matrix.dtype.kind not in "fiu" or not np.isfinite(matrix).all():
+        raise InputError(f"the projection must be SplineCam's T of shape (2, 3), two inputs, not {brief(projection)}")
+    basis, origin = matrix[:, :2].astype(np.float64), matrix[:, 2].astype(np.float64)
+    return lambda points: points.astype(np.float64) @ basis.T + origin
 
 
 def looks_like(result: object) -> bool:
