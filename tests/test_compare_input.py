@@ -42,6 +42,34 @@ def test_rounded_vertices_that_coincide() -> None:
     assert sx.compare({"vertices": rounded, "edges": edges(part)}, part).passed
 
 
+ROWS = [[3, 1], [2, 5], [1, 1]], [[3, 1], [7, 1], [1, 1]], [[3, 1], [2, 5], [1, 3]], [[1, 0], [3, -2], [1, -1]]
+
+
+@pytest.mark.parametrize(("rows", "size"), list(zip(ROWS, [10, 30, 30, 1], strict=True)))
+def test_rounded_vertices_beyond_other_edges(rows: list[list[int]], size: int) -> None:
+    """Three lines all but through one point: float32 vertices are past each other's lines."""
+    e = size * Fraction(1, 10**9)
+    part = lines(rows, [-THIRD * sum(row) - k * e for k, row in enumerate(rows)])
+    for rounded in (part.coordinates, part.coordinates.astype(np.float32)):
+        assert sx.compare({"vertices": rounded, "edges": edges(part)}, part).passed
+
+
+def test_rounded_vertices_that_no_edge_joins_coincide() -> None:
+    """Six vertices in one place, of two small triangles; named by their neighbours elsewhere."""
+    e = Fraction(1, 10**20)
+    rows = [[1, 0], [0, 1], [1, 1], [1, -1], [1, 2]]
+    part = lines(rows, [-THIRD * sum(row) - k * k * e for k, row in enumerate(rows)])
+    rounded = np.array([[float(x), float(y)] for x, y in part.vertices])
+    order = np.random.default_rng(0).permutation(len(rounded))
+    place = np.argsort(order)
+    claimed = place[np.array(edges(part))]
+    assert sx.compare({"vertices": rounded[order], "edges": claimed}, part).passed
+    for k in range(len(claimed)):
+        other = (claimed[k, 0], next(v for v in order if v not in claimed[(claimed == claimed[k, 0]).any(axis=1)]))
+        wrong = np.concatenate([np.delete(claimed, k, axis=0), [other]])
+        assert not sx.compare({"vertices": rounded[order], "edges": wrong}, part).passed
+
+
 class Hostile:
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)

@@ -1,8 +1,9 @@
 """Another tool's partition against the exact one: see `compare`.
 
-`claims`, `checking` and `coordinates` take what the tool says, `cells` cleans it, `truth` is the exact side. `walking`
-locates points, `holding` finds witnesses in cells, `fitting` compares corners, and `matching` makes of this who is who.
-What is wrong then: `topology` (with `covering` and `grid`), `corners`, `signs`, `seams`, `segments`.
+`claims`, `checking` and `coordinates` take what the tool says, `cells` cleans it, `truth` is the exact side. `naming`
+and `tracing` make cells of vertices and edges. `walking` locates points, `holding` finds witnesses in cells, `fitting`
+compares corners, and `matching` makes of this who is who. What is wrong then: `topology` (with `covering` and `grid`),
+`corners`, `signs`, `seams`, `segments`.
 """
 
 from __future__ import annotations

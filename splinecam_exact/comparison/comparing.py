@@ -14,6 +14,7 @@ from splinecam_exact.comparison.claims import Claim, claim_of
 from splinecam_exact.comparison.corners import Corners
 from splinecam_exact.comparison.defects import KINDS, Defect
 from splinecam_exact.comparison.matching import Matching
+from splinecam_exact.comparison.naming import named
 from splinecam_exact.comparison.own import need_signs
 from splinecam_exact.comparison.result import Comparison
 from splinecam_exact.comparison.seams import seams
@@ -109,12 +110,19 @@ def _compared(
     result = Comparison(claim, part, tolerance)
     _counts(claim, part, result.defects)
     polygons = claim.polygons
-    if polygons is None and claim.vertices is not None and claim.edges is not None:
-        polygons = traced(claim.vertices, claim.edges, result.defects, stage)
+    if polygons is not None:
+        stage("exact cells", 0, 1)
+        truth = Truth(part)
+    elif claim.vertices is not None and claim.edges is not None:
+        stage("exact cells", 0, 1)
+        truth = Truth(part)
+        polygons = named(claim.vertices, claim.edges, truth)
+        if polygons is None:
+            polygons = traced(claim.vertices, claim.edges, result.defects, stage)
         result.traced = True
     if polygons is not None:
         result.polygons = polygons
-        _cells(claim, part, tolerance, result, stage)
+        _cells(claim, truth, tolerance, result, stage)
     elif claim.patterns is not None and _fits(claim, part, None, result.defects):
         result.defects += Patterns(claim, part).compared_as_sets(stage)
     if claim.vertex_signs is not None:
@@ -125,10 +133,8 @@ def _compared(
     return result
 
 
-def _cells(claim: Claim, part: Subdivision, tolerance: float | None, result: Comparison, stage: Progress) -> None:
-    polygons = result.polygons
-    stage("exact cells", 0, 1)
-    truth = Truth(part)
+def _cells(claim: Claim, truth: Truth, tolerance: float | None, result: Comparison, stage: Progress) -> None:
+    part, polygons = truth.part, result.polygons
     stage("claimed cells", 0, len(polygons))
     cells = Cells(polygons, truth.exponent)
     patterns = None

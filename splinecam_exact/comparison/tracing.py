@@ -26,8 +26,8 @@ def traced(vertices: Array, edges: Ints, defects: list[Defect], stage: Progress)
     a vertex are compared exactly where their float64 angles are close. Edges between vertices at the same place, which
     rounding makes, are contracted; faces of which no more than that, or two edges at the same place, is left are found
     nevertheless, without area. Where rounding puts a vertex on another edge, or on its wrong side, the order around it
-    is that of the rounded places. Edges that cross are not noticed here: the faces that come of them are wrong, as
-    `compare` finds.
+    is that of the rounded places (so `naming` is asked first). Edges that cross are not noticed here: the faces that
+    come of them are wrong, as `compare` finds.
     """
     floats = _floats(vertices)
     ok = ((edges >= 0) & (edges < len(vertices))).all(axis=1) & (edges[:, 0] != edges[:, 1])
