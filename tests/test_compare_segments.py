@@ -88,6 +88,39 @@ def test_segments_of_any_length(lines: Boundary, size: float) -> None:
     assert judged([*right, [(0, 0), (size, 0)], [(-size, size), (size, -size)]], lines) == {"boundary_spurious": 2}
 
 
+def test_a_claim_may_leave_out_where_no_sign_changes() -> None:
+    """An output that is 0 on a half of the square: nobody need draw the outline of that."""
+    part = sx.partition(sx.from_layers([([[1, 0]], [0]), ([[1]], [0])]), sx.square(1))
+    bound = sx.boundary(part)
+    assert len(bound) == 4
+    assert not bound.changes.any()
+    found = sx.compare({"segments": []}, part, boundary=bound)
+    assert found.passed
+    assert "4 segments are not claimed and need not be" in found.text()
+    assert judged(bound.segments, bound) == judged(bound.segments[:1], bound) == {}
+    assert judged([*bound.segments, bound.segments[0]], bound) == {"boundary_spurious": 1}
+    assert judged([*bound.segments, upright(0.5)[0]], bound) == {"boundary_spurious": 1}
+
+
+def test_only_changes_of_sign_must_be_claimed() -> None:
+    """Segments where the sign changes are missing without one of them, whatever else is 0 there."""
+    net = sx.from_layers([([[1, 0], [-1, 0]], [0, 0]), ([[1, 1]], [-0.5]), ([[1]], [0]), ([[1]], [-0.25])])
+    part = sx.partition(net, sx.square(1))
+    bound = sx.boundary(part)
+    assert bound.changes.all()
+    assert judged(bound.segments[1:], bound) == {"boundary_missing": 1}
+    flat = sx.from_layers([([[1, 0], [-1, 0]], [-0.5, -0.5]), ([[1, -1]], [0])])  # 0 between -1/2 and 1/2
+    both = sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, -1]], [0])])  # max(x, 0) - max(y, 0): 0 in a quarter
+    for net in (flat, both):
+        bound = sx.boundary(sx.partition(net, sx.square(1)))
+        right = bound.segments
+        assert 0 < len(right[~bound.changes])
+        assert judged(right[bound.changes], bound) == {}
+        for k in np.flatnonzero(bound.changes):
+            assert judged(np.delete(right, k, axis=0), bound) == {"boundary_missing": 1}
+    assert bound.changes.any()
+
+
 def boundaries(category: str) -> Iterator[Boundary]:
     """Two levels of an output and an arg-max of each problem; of one of them in tiny and huge domains too."""
     rng = np.random.default_rng(3)
@@ -118,14 +151,16 @@ def test_right_claims_pass_and_wrong_ones_do_not(category: str) -> None:
             assert judged(claim, bound) == {}, (bound, len(claim))
         assert judged(right, bound, 0.0 if size > 1e-300 else bound.slack) == {}
         long = np.hypot(*(right[:, 1] - right[:, 0]).T)
-        k = int(rng.choice(np.flatnonzero(long > 1e-4 * size))) if long.max() > 1e-4 * size else -1
+        usable = np.flatnonzero(long > 1e-4 * size)
+        k = int(rng.choice(usable)) if len(usable) else -1
         if k < 0:
             continue
-        assert judged(np.delete(right, k, axis=0), bound).get("boundary_missing", 0) == 1
+        assert judged(np.delete(right, k, axis=0), bound).get("boundary_missing", 0) == bound.changes[k]
         aside = np.array([-1, 1]) * (right[k, 1] - right[k, 0])[::-1] / long[k] * size / 100
         wrong = right.copy()
         wrong[k] += aside
         if not bound.filled:
-            assert set(judged(wrong, bound)) == {"boundary_missing", "boundary_spurious"}
+            kinds = {"boundary_missing", "boundary_spurious"} if bound.changes[k] else {"boundary_spurious"}
+            assert set(judged(wrong, bound)) == kinds
             assert judged([*right, right[k] + aside], bound) == {"boundary_spurious": 1}
         assert judged([*right, right[k]], bound) == {"boundary_spurious": 1}

@@ -131,6 +131,9 @@ class Comparison:
         if self.segments is not None:
             rows = found["boundary"]
             lines.append(f"{'boundary':<12} {rows['claimed']:,} claimed, {rows['matched']:,} of them on the exact one")
+            if count := self.segments.optional:
+                some = "segment is" if count == 1 else "segments are"
+                lines.append(f"{'':<12} {count:,} {some} not claimed and need not be: no sign changes there")
         for kind, count in self.kinds.items():
             lines.append(f"{kind:<12} {count:,}: {KINDS[kind]}")
             same = [defect for defect in self.defects if defect.kind == kind]

@@ -47,7 +47,9 @@ AT_ONCE = 1 << 20
 class Segments:
     """Claimed segments: `match` (m,) is the exact segment that each lies on, or -1, `errors` (m,) its distance from
     the exact boundary in slice coordinates, the largest at nine points along it. `missing` are the exact segments that
-    are not, or not all, claimed; `twice` (m,) says which claimed ones run where the boundary is claimed already.
+    are not, or not all, claimed, though the sign (or the arg-max) changes there. Where it does not, as around an area
+    that is 0 all over, a tool that draws changes is as right as one that draws zeros: those may be claimed or not,
+    `optional` of them are not. `twice` (m,) says which claimed ones run where the boundary is claimed already.
 
     A claimed segment may be part of an exact one, or cover several: all of it must run beside exact ones, and all of an
     exact one beside claimed ones. How far aside that may be is each exact segment's own: a small part of the distance
@@ -94,7 +96,9 @@ class Segments:
                 self.defects.append(Defect("boundary_segment", text, (k,), (face,)))
         stage("segments", 1, 3)
         self.twice: Bools = np.zeros(len(ends), bool)
-        self.missing = self._missing()
+        absent = self._missing()
+        self.missing: Ints = absent[boundary.changes[absent]]
+        self.optional = len(absent) - len(self.missing)
         for k in np.flatnonzero(self.twice).tolist():
             text = f"segment {k}, or part of it, is claimed twice: others run along the boundary there"
             self._spurious(claimed, k, text)
@@ -178,14 +182,14 @@ class Segments:
         order = np.lexsort((j, i))
         i, j, low, high = i[order], j[order], low[order], high[order]
         mine = length(self._mine[:, 1] - self._mine[:, 0])
-        everyone = np.arange(len(long))
+        everyone, changes = np.arange(len(long)), self._boundary.changes
         for s in np.flatnonzero(crowded).tolist():
             part = slice(*np.searchsorted(i, [s, s + 1]).tolist())
             owner = j[part]
             one = np.broadcast_to(self._exact[s], self._exact.shape)
             wide = _beside(one, self._exact, self._aside[s] + self._aside + rounding, rounding)
             tight = _beside(one, self._exact, np.full(len(long), rounding / 2), rounding)
-            some, few = np.flatnonzero(everyone != s), np.flatnonzero(everyone < s)
+            some, few = np.flatnonzero(everyone != s), np.flatnonzero((everyone < s) & changes)
             a, c, e = low[part], wide.low[some] - rounding, tight.low[few] + rounding
             b, d, f = high[part], wide.high[some] + rounding, tight.high[few] - rounding
             cuts = np.concatenate([[0, long[s]], a, b, c, d, e, f])
@@ -223,6 +227,7 @@ class Segments:
             "exact": len(self._exact),
             "matched": int((self.match >= 0).sum()),
             "missing": len(self.missing),
+            "optional": self.optional,
             "missing_length": [format_rational(q) for q in self.missing_length],
             "largest_error": float(finite.max(initial=0.0)),
         }
