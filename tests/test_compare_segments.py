@@ -114,7 +114,7 @@ def test_only_changes_of_sign_must_be_claimed() -> None:
     for net in (flat, both):
         bound = sx.boundary(sx.partition(net, sx.square(1)))
         right = bound.segments
-        assert 0 < len(right[~bound.changes])
+        assert len(right[~bound.changes]) > 0
         assert judged(right[bound.changes], bound) == {}
         for k in np.flatnonzero(bound.changes):
             assert judged(np.delete(right, k, axis=0), bound) == {"boundary_missing": 1}

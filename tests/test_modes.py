@@ -12,7 +12,8 @@ import pytest
 import splinecam_exact as sx
 from splinecam_exact import partitioning
 from splinecam_exact.certification import canonical_form
-from splinecam_exact.nodes import Affine, Max
+from splinecam_exact.nodes import Affine, Max, Piecewise
+from splinecam_exact.verify.reach import within_reach
 
 pytest.importorskip("torch")
 
@@ -169,3 +170,55 @@ def test_without_torch_the_other_modes_name_the_remedy(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(sx.MissingDependency, match="mode='rational'"):
         sx.partition(random_network(2, 3, 1), sx.square(1), "certified")
+
+
+def squared_scale(s: object) -> sx.Network:
+    """Two lines and the diagonal, with weights whose products are s**2: five cells."""
+    return sx.from_layers([([[s, 0], [0, s]], [0, 0]), ([[s, -s]], [0]), ([[1]], [0])])
+
+
+@pytest.mark.parametrize("exponent", [520, 600, -550, -600])
+def test_float64_leaves_products_beyond_its_range_to_the_certified_mode(exponent: int) -> None:
+    net = squared_scale(2.0**exponent)
+    part = sx.partition(net, sx.square(1), "float64")
+    assert part.mode == "certified"
+    assert part.counts() == sx.partition(net, sx.square(1), "rational").counts()
+    assert len(part.faces) == 5
+
+
+def weighty_network(kind: str) -> tuple[sx.Network, sx.Polygon | sx.Slice]:
+    """With a weight, bias, breakpoint or slope that float64 cannot reach, or a domain."""
+    big, tiny, one = Fraction(2) ** 1100, Fraction(1, 2**1100), [([[1, 0.3], [0.2, -1]], [0.1, 0])]
+    return {
+        "weight": (sx.from_layers([([[1, tiny], [0.2, 1]], [0, 0]), ([[1, 1]], [0])]), sx.square(1)),
+        "bias": (sx.from_layers([([[1, 0.3], [0.2, 1]], [0, big]), ([[1, 1]], [0])]), sx.square(1)),
+        "slope": (
+            sx.from_layers([(*one[0], Piecewise.of([[0]], [[tiny, 1]], [0])), ([[1, 1]], [0]), ([[1]], [0])]),
+            sx.square(1),
+        ),
+        "sum": (sx.from_layers([([[0, 0]], [0]), ([[1.7e308], [1]], [1.7e308, 0]), ([[1, 1]], [0])]), sx.square(1)),
+        "domain": (sx.from_layers([*one, ([[1, 1]], [0])]), sx.square(tiny)),
+        "basis": (sx.from_layers([*one, ([[1, 1]], [0])]), sx.Slice([0, 0], [[tiny, 0], [0, 1]])),
+    }[kind]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["weight", "bias", "slope", "domain", "basis", "sum"])
+def test_numbers_beyond_float64_are_out_of_reach(kind: str) -> None:
+    assert not within_reach(*weighty_network(kind))
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.1])
+def test_deep_networks_with_tiny_and_dead_weights_are_within_reach(bias: float) -> None:
+    """Twenty layers of normal weights; some are 1e-6 or 0, whole rows are dead. With biases, some are denormal."""
+    random = np.random.default_rng(0)
+    layers = []
+    for n in (2, *[30] * 19):
+        weights = random.normal(size=(30, n)) / n**0.5
+        weights[random.random(weights.shape) < 0.1] = 0
+        weights[random.random(weights.shape) < 0.1] = 1e-6 if not bias else 1e-310
+        weights[random.integers(30)] = 0
+        layers.append((weights, random.normal(size=30) * bias))
+    net = sx.from_layers([*layers, (np.ones((1, 30)), [0])])
+    assert within_reach(net, sx.square(1))
+    assert within_reach(net, sx.Slice([0.5, 0], [[1, 0], [0, 1]], sx.square(1e-9)))

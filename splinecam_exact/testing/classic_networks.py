@@ -122,11 +122,13 @@ CLASSICS: dict[str, tuple[Classic, ...]] = {
         ("rows_of_all_sizes", [[(2.0**40, 0, 0), (0, 2.0**60, 2.0**59), (1, 1, 0)]], SQUARE),
         ("large_domain", [[(1, 2, -(2.0**18)), (2, 1, 3), (1, -1, 0)]], BIG_SQUARE),
         ("largest_rows", [[(LARGEST, LARGEST, -LARGEST), (LARGEST, -LARGEST, 0), (1, 0, 0.5)]], SQUARE),
+        ("overflowing_products", [[(2.0**600, 0, 0), (0, 2.0**600, 0)], [(2.0**600, -(2.0**600), 0)]], SQUARE),
     ),
     "small_scale": (
         ("rows_of_all_sizes", [[(2.0**-40, 0, 0), (0, 2.0**-60, 2.0**-61), (1, 1, 0)]], SQUARE),
         ("tiny_domain", [[(1, 2, -(2.0**-42)), (2, 1, -(2.0**-41)), (1, -1, 0)]], TINY_SQUARE),
         ("denormal_rows", [[(LEAST, 0, 0), (NORMAL, -NORMAL, -NORMAL / 2), (1, 1, 0.25)]], SQUARE),
         ("denormal_domain", [[(1, 1, -(2.0**-1061)), (2, -1, 0)]], DENORMAL_SQUARE),
+        ("underflowing_products", [[(2.0**-600, 0, 0), (0, 2.0**-600, 0)], [(2.0**-600, -(2.0**-600), 0)]], SQUARE),
     ),
 }

@@ -21,6 +21,7 @@ from splinecam_exact.network import Network
 from splinecam_exact.nodes import Max
 from splinecam_exact.subdivision import Subdivision
 from splinecam_exact.verify.engine import Contradiction, Engine
+from splinecam_exact.verify.reach import within_reach
 
 
 class MeshGeometry(Geometry):
@@ -92,7 +93,7 @@ def speculate(
     """The partition in mode "certified" or "float64": see `partition`."""
     place = _device(device)
     limit = max_memory or _memory(place) // 2
-    if not certified and not any(isinstance(node, Max) for node in net.nodes):
+    if not certified and not any(isinstance(node, Max) for node in net.nodes) and within_reach(net, dom):
         engine = Engine(net, dom, place, False, progress, max_cells, limit)
         contradicted = False
         try:
