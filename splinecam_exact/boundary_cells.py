@@ -23,6 +23,7 @@ from splinecam_exact.subdivision import Subdivision
 
 if TYPE_CHECKING:
     from splinecam_exact.boundary_values import VertexValues
+    from splinecam_exact.verify.outputs import Kept
 
 
 class Cells:
@@ -81,14 +82,16 @@ class Cells:
         return [pattern_of(self.program, row) for row in self.geometry.state_rows(rows)], which
 
 
-def vertex_values(net: Network, part: Subdivision, compared: bool = False) -> VertexValues | None:
+def vertex_values(
+    net: Network, part: Subdivision, compared: bool = False, kept: Kept | None = None
+) -> VertexValues | None:
     """The outputs at the vertices in float64, with bounds of the errors (proved, at the exact vertices).
 
     None where only exact numbers are used: in mode "rational", and without torch. Where outputs are only `compared`
-    with each other, all are less the same number.
+    with each other, all are less the same number. `kept` are outputs that are at hand.
     """
     if part.mode == "rational" or not find_spec("torch"):
         return None
     from splinecam_exact.boundary_values import VertexValues
 
-    return VertexValues(net, part.domain, part.geometry, compared)
+    return VertexValues(net, part.domain, part.geometry, compared, kept)

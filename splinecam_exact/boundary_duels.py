@@ -39,7 +39,7 @@ def trace_duels(part: Subdivision, progress: Progress | None) -> Trace | None:
 
     None where this does not do: without float64 values.
     """
-    known = vertex_values(part.network, part, compared=True) if part.certified else None
+    known = vertex_values(part.network, part, True, part.geometry.outputs()) if part.certified else None
     if known is None:
         return None
     groups = identical(part.network)

@@ -10,7 +10,7 @@ from gmpy2 import mpq
 from splinecam_exact.boundary_agreeing import Bools, rows
 from splinecam_exact.boundary_cells import Cells
 from splinecam_exact.boundary_masks import Masks
-from splinecam_exact.boundary_trace import SMALL, VISIBLE
+from splinecam_exact.boundary_trace import VISIBLE
 from splinecam_exact.half_edges import Ints
 
 if TYPE_CHECKING:
@@ -42,20 +42,20 @@ class Outputs:
         cuts = [self.cells.cut(i, j, mpq(0)) for i, j in self.numbers[compared].tolist()]
         return np.array(cuts, np.int64)[which.reshape(-1)]
 
-    def sharpen(self, vertices: Ints, closely: bool = False) -> None:
-        """Better bounds at some vertices."""
-        self._known.sharpen(vertices, closely)
+    def _sharpen(self, vertices: Ints, columns: Ints) -> None:
+        """Better bounds of some outputs at some vertices."""
+        self._known.sharpen(vertices, self.numbers[columns].tolist())
         self._take()
 
     @np.errstate(over="ignore", invalid="ignore")
     def clear(self, vertices: Ints) -> None:
         """Better bounds at those of some vertices where they leave what is between these visibly blurred."""
-        for closely in (False, True):
-            if len(vertices) and len(self) > 1:
-                first, second = -np.partition(-self.values[vertices], 1, axis=1)[:, :2].T
-                scale = float(np.median(first - second))
-                vertices = vertices[~(self.errors[vertices].max(axis=1) <= VISIBLE * scale)]
-                self.sharpen(vertices, closely)
+        if len(vertices) and len(self) > 1:
+            values, errors = self.values[vertices], self.errors[vertices]
+            top = np.argpartition(-values, 1, axis=1)[:, :2]
+            first, second = np.take_along_axis(values, top, axis=1).T
+            vague = ~(np.take_along_axis(errors, top, axis=1).max(axis=1) <= VISIBLE * float(np.median(first - second)))
+            self._sharpen(vertices[vague], np.unique(top[vague]))
 
     def _take(self) -> None:
         values, errors = self._known.values[:, self.numbers], self._known.errors[:, self.numbers]
@@ -68,25 +68,16 @@ class Outputs:
         unsure = np.flatnonzero(np.count_nonzero(maybe, axis=1) > 1)
         if len(unsure):
             unsure = unsure[~self._agreed(unsure, maybe[unsure])]
-        for closely in (False, True):
-            if len(unsure):
-                self.sharpen(self._apart(unsure, maybe[unsure]) if closely else unsure, closely)
-                maybe[unsure] = self._maybe()[unsure]
-                unsure = unsure[np.count_nonzero(maybe[unsure], axis=1) > 1]
+        if len(unsure):
+            self._sharpen(unsure, np.flatnonzero(maybe[unsure].any(axis=0)))
+            maybe[unsure] = self._maybe()[unsure]
+            unsure = unsure[np.count_nonzero(maybe[unsure], axis=1) > 1]
         while len(unsure):
             maybe[unsure], beaten = self._compared(unsure, maybe[unsure])
             unsure = unsure[beaten]
         bits = np.int64(1) << np.arange(len(self))
         largest: Masks = np.where(maybe, bits, 0).sum(axis=1)
         return largest
-
-    @np.errstate(over="ignore", invalid="ignore")
-    def _apart(self, vertices: Ints, maybe: Bools) -> Ints:
-        """Those of some vertices at which no two of the outputs that may be largest seem to be equal."""
-        values = np.where(maybe, self.values[vertices], -np.inf)
-        first, second = -np.partition(-values, 1, axis=1)[:, :2].T
-        found: Ints = vertices[first - second > SMALL * float(np.ptp(self.values))]
-        return found
 
     def _maybe(self) -> Bools:
         """Which outputs may be the largest at each vertex, as far as the bounds say."""

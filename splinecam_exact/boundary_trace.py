@@ -57,8 +57,6 @@ VISIBLE = 2.0**-20
 """A point that may be off by more than this share of the boundary's size is computed exactly at once."""
 FEW = 8
 """But where more than one in so many are that, all are, when they are first asked for."""
-SMALL = 2.0**-30
-"""A value, or a difference, that is a smaller share of the largest is likely to be zero: exact numbers decide it."""
 
 
 def places_of(exact: Callable[[Ints], list[Point]], fast: Floats, blur: Floats, slack: float) -> Places:
@@ -72,12 +70,18 @@ def places_of(exact: Callable[[Ints], list[Point]], fast: Floats, blur: Floats, 
         return unknown
     if len(fast):
         with np.errstate(over="ignore"):
-            vague = np.flatnonzero(~(blur <= VISIBLE * float(np.ptp(fast, axis=0).max())))
+            vague = np.flatnonzero(~(blur <= VISIBLE * extent(fast)))
         if len(vague) * FEW > len(fast):
             return unknown
-        fast[vague], blur[vague] = rounded(exact(vague)), 0.0
+        if len(vague):
+            fast[vague], blur[vague] = rounded(exact(vague)), 0.0
     slack = (slack + float(blur.max(initial=0.0)) + 2.0**-48 * float(abs(fast).max(initial=0.0))) * (1 + 2.0**-20)
     return Places(len(fast), exact, fast, slack) if np.isfinite(fast).all() and np.isfinite(slack) else unknown
+
+
+def extent(places: Floats) -> float:
+    """The longer side of the smallest box around some places."""
+    return float(np.ptp(places, axis=0).max()) if len(places) else 0.0
 
 
 def rounded(points: list[Point]) -> Floats:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from splinecam_exact.boundary_trace import Floats, some_polygons
+from splinecam_exact.boundary_trace import Floats, some_face
 from splinecam_exact.domain import Polygon, Slice
-from splinecam_exact.geometry import Geometry, Polygons
+from splinecam_exact.geometry import Geometry
 from splinecam_exact.half_edges import Ints
-from splinecam_exact.inner_points import at_corners, inner_points
 from splinecam_exact.network import Network
 from splinecam_exact.verify.centre import centred
+from splinecam_exact.verify.face_maps import FaceMaps
+from splinecam_exact.verify.outputs import Kept
 from splinecam_exact.verify.rigor import SAFE, TINY, UNIT
-from splinecam_exact.verify.slice_pairs import SlicePairs
-from splinecam_exact.verify.steps import Field, compiled, corners_of
+from splinecam_exact.verify.steps import Field, Step, compiled, corners_of
 from splinecam_exact.verify.values import Values
 
 Bools = NDArray[np.bool_]
@@ -31,24 +32,41 @@ class VertexValues:
 
     Bounds are infinite where nothing is known. Where outputs are only `compared` with each other, all are less the same
     number: on a tiny domain, the largest at its centre, so that those that are nearly as large keep all their digits.
+    The network is evaluated at the vertices only if no outputs were `kept`.
     """
 
-    def __init__(self, net: Network, dom: Polygon | Slice, geometry: Geometry, compared: bool) -> None:
-        device = torch.device("cpu")
-        self._net, self._dom, self._geometry = net, dom, geometry
-        self._pairs: SlicePairs | None = None
+    def __init__(
+        self, net: Network, dom: Polygon | Slice, geometry: Geometry, compared: bool, kept: Kept | None = None
+    ) -> None:
+        self._net, self._dom, self._geometry, self._compared = net, dom, geometry, compared
         self._rows = max(1, AT_ONCE // max(net.sizes))
-        self._steps = centred(compiled(net, dom, device), corners_of(dom.corners, device))
-        reference = self._steps[-1].reference
-        self._subtracted = np.zeros(net.output_size) if reference is None else reference.numpy()
-        self._reference = self._subtracted - self._subtracted.max() if compared else self._subtracted
         self._near = geometry.distances() + 4 * UNIT * float(abs(geometry.coordinates).max()) + TINY
+        if kept is not None:
+            self.values, self.errors = self._moved(kept.values, kept.errors, kept.reference)
+            return
         self.values = np.empty((geometry.vertex_count, net.output_size))
         self.errors = np.empty_like(self.values)
         for some, value, error, steep in self._evaluated(geometry.coordinates):
             with np.errstate(over="ignore", invalid="ignore"):
                 error = error + steep * self._near[some, np.newaxis]
-            self.values[some], self.errors[some] = self._moved(value, error)
+            self.values[some], self.errors[some] = self._moved(value, error, self._reference)
+
+    @cached_property
+    def _steps(self) -> list[Step]:
+        """The network in float64."""
+        device = torch.device("cpu")
+        return centred(compiled(self._net, self._dom, device), corners_of(self._dom.corners, device))
+
+    @cached_property
+    def _maps(self) -> FaceMaps:
+        """The same on single faces."""
+        return FaceMaps(self._net, self._steps)
+
+    @cached_property
+    def _reference(self) -> Floats:
+        """What the outputs are less, here."""
+        reference = self._steps[-1].reference
+        return np.zeros(self._net.output_size) if reference is None else reference.numpy()
 
     def _evaluated(self, points: Floats) -> Iterator[tuple[slice, Floats, Floats, Floats]]:
         """The outputs less their references at float64 points, bounds of their errors (outputs,), and of slopes."""
@@ -61,64 +79,39 @@ class VertexValues:
             field = values.run()
             yield some, field.value.numpy(), (field.rows_error * SAFE).numpy(), (field.rows_lipschitz * SAFE).numpy()
 
-    def _evaluated_closely(self, points: Floats) -> Iterator[tuple[slice, Floats, Floats]]:
-        """The same with some 28 digits before they are rounded, without slopes: ten times as slow."""
-        if self._pairs is None:
-            self._pairs = SlicePairs(self._net, self._dom)
-        for some, outputs in self._pairs.values(points):
-            y = outputs.plus(-torch.from_numpy(self._subtracted))
-            yield some, y.high.numpy(), ((y.low.abs() + y.error).amax(0) * SAFE).numpy()
-
     @np.errstate(over="ignore", invalid="ignore")
-    def _moved(self, value: Floats, error: Floats) -> tuple[Floats, Floats]:
-        """Outputs and their errors, with the references again."""
-        found = value + self._reference
-        error = error + 2 * UNIT * (abs(found) + abs(self._reference)) + TINY
+    def _moved(
+        self, value: Floats, error: Floats, reference: Floats, columns: Sequence[int] | None = None
+    ) -> tuple[Floats, Floats]:
+        """Outputs (all, or some) and their errors, with their references again; with less of these, if compared."""
+        if self._compared:
+            reference = reference - reference.max()
+        if columns is not None:
+            reference = reference[columns]
+        found = value + reference
+        error = error + 2 * UNIT * (abs(found) + abs(reference)) + TINY
         return found, np.where(np.isfinite(found), _known(error * SAFE), np.inf)
 
-    def sharpen(self, vertices: Ints, closely: bool = False) -> None:
-        """Better bounds at some vertices: from the values at three points inside each face beside them.
+    def sharpen(self, vertices: Ints, outputs: Sequence[int] | None = None) -> None:
+        """Better bounds of some `outputs`, or all, at some vertices: by the affine map of a face beside each.
 
-        Slopes that pass through all layers are bounded far too largely in deep networks. On a face an output is affine:
-        so its values inside say what it is at the true corners, wherever in their balls these are.
+        Bounds that pass through all layers are far too large in deep networks.
         """
-        wanted = np.zeros(len(self.values), bool)
-        wanted[vertices] = True
-        geometry = self._geometry
-        polygons = geometry.polygons
-        faces = (
-            covering(polygons, wanted)
-            if closely
-            else np.flatnonzero(np.logical_or.reduceat(wanted[polygons.corners], polygons.starts[:-1]))
-        )
-        inner = inner_points(some_polygons(polygons, faces), geometry.coordinates, self._near)
-        if not len(inner.points):
-            return
-        value, bound = np.empty((3 * len(inner.points), self.values.shape[1])), np.zeros(self.values.shape[1])
-        evaluated = self._evaluated_closely if closely else self._evaluated
-        for some, found, lost, *_ in evaluated(inner.points.reshape(-1, 2)):
-            value[some], bound = found, np.maximum(bound, _known(lost))
-        triples = value.reshape(len(inner.points), 3, -1)
-        found, error = self._moved(*at_corners(inner, geometry.coordinates, self._near, triples, bound))
-        corners = inner.polygons.corners
-        least = self.errors.copy()
-        np.minimum.at(least, corners, error)
-        row, column = np.nonzero((error == least[corners]) & (error < self.errors[corners]))
-        self.values[corners[row], column], self.errors[corners[row], column] = found[row, column], error[row, column]
+        vertices = np.unique(vertices)
+        faces = some_face(self._geometry)[vertices]
+        chosen = list(range(self._net.output_size) if outputs is None else outputs)
+        x, near = self._geometry.coordinates[vertices], self._near[vertices]
+        for low in range(0, len(vertices), self._rows):
+            some = slice(low, low + self._rows)
+            states = torch.from_numpy(self._geometry.state_rows(faces[some]).astype(np.int64))
+            value, error = self._maps.outputs(torch.from_numpy(x[some]), torch.from_numpy(near[some]), states, chosen)
+            found, bound = self._moved(value.numpy(), error.numpy(), self._reference, chosen)
+            at = vertices[some, np.newaxis], np.array(chosen, np.int64)
+            better = bound < self.errors[at]
+            self.values[at] = np.where(better, found, self.values[at])
+            self.errors[at] = np.where(better, bound, self.errors[at])
 
 
 def _known(bound: Floats) -> Floats:
     """Bounds, infinite where they are no numbers."""
     return np.where(bound < np.inf, bound, np.inf)
-
-
-def covering(polygons: Polygons, wanted: Bools) -> Ints:
-    """A few faces that have all wanted vertices among their corners: those with many of them first."""
-    counts = np.add.reduceat(wanted[polygons.corners].astype(np.int64), polygons.starts[:-1])
-    left, found = wanted.copy(), []
-    for face in np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist():
-        corners = polygons.corners[polygons.starts[face] : polygons.starts[face + 1]]
-        if left[corners].any():
-            left[corners] = False
-            found.append(face)
-    return np.array(found, np.int64)

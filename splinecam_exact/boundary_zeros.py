@@ -17,12 +17,12 @@ from gmpy2 import mpq
 from splinecam_exact.arrays import ExactArray, exact
 from splinecam_exact.boundary_cells import Cells, vertex_values
 from splinecam_exact.boundary_trace import (
-    SMALL,
     VISIBLE,
     Floats,
     Places,
     Trace,
     between,
+    extent,
     places_of,
     some_polygons,
     zeros_between,
@@ -61,26 +61,25 @@ class _Zeros:
     def __init__(self, part: Subdivision, function: Function, progress: Progress | None) -> None:
         self.part, self.function = part, function
         self.cells = Cells(part.network, part.domain, part.geometry, progress)
-        known = vertex_values(function.head(part.network), part)
+        kept = part.geometry.outputs()
+        difference = None if kept is None else kept.difference(*function)
+        known = vertex_values(function.head(part.network), part, kept=difference)
         if known is not None and part.certified:
-            for closely in (False, True):
-                known.sharpen(self._vague(known.values[:, 0], known.errors[:, 0], closely), closely)
+            known.sharpen(self._vague(known.values[:, 0], known.errors[:, 0]))
         self.values: Floats | None = None if known is None else known.values[:, 0]
         self.errors = np.empty(0) if known is None else known.errors[:, 0]
         self.signs = self._signs()
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _vague(self, values: Floats, errors: Floats, closely: bool) -> Ints:
-        """The vertices with a doubtful sign, and those between which there is a zero that is visibly blurred.
-
-        If they are to be looked at `closely`, not those that seem to be zeros: these are left to exact numbers.
-        """
-        size = abs(values)
-        doubtful = np.asarray(~(size > errors) & (size >= SMALL * closely * size.max()))
+    def _vague(self, values: Floats, errors: Floats) -> Ints:
+        """The vertices with a doubtful sign, and those between which there is a zero that is visibly blurred."""
+        doubtful = ~(abs(values) > errors)
         u, w, _ = self._edges(np.arange(len(self.part.edge_half_edges)))
-        blurred = (np.maximum(errors[u], errors[w]) > VISIBLE * (size[u] + size[w])) & (
-            (values[u] > 0) != (values[w] > 0)
-        )
+        crossed = (values[u] > 0) != (values[w] > 0)
+        u, w = u[crossed], w[crossed]
+        p, q = self.part.coordinates[u], self.part.coordinates[w]
+        places, blur = between(p, q, values[u], values[w], np.maximum(errors[u], errors[w]))
+        blurred = ~(blur <= VISIBLE * extent(places))
         return np.concatenate([np.flatnonzero(doubtful), u[blurred], w[blurred]])
 
     def _signs(self) -> Signs:

@@ -21,6 +21,7 @@ from splinecam_exact.rounding import nearest
 
 if TYPE_CHECKING:
     from splinecam_exact.decide import Decider
+    from splinecam_exact.verify.outputs import Kept
 
 States = NDArray[np.unsignedinteger]
 """Shape (faces, units): see `Face.pattern`."""
@@ -98,6 +99,10 @@ class Geometry(ABC):
     def distances(self) -> NDArray[np.float64]:
         """Per vertex, a bound of the distance of `coordinates` from the exact one, but for their rounding: `slack`."""
         return np.full(self.vertex_count, self.slack)
+
+    def outputs(self) -> Kept | None:
+        """The outputs at the vertices in float64, with bounds of their errors, where these are at hand."""
+        return None
 
     def decider(self) -> Decider | None:
         """Exact signs and forms of the network on the faces, where these are at hand."""

@@ -50,21 +50,21 @@ def same(net: sx.Network, dom: sx.Polygon | sx.Slice) -> sx.Boundary:
     return found
 
 
-def nothing_known(net: sx.Network, part: sx.Subdivision, compared: bool) -> object:
+def nothing_known(net: sx.Network, part: sx.Subdivision, compared: bool, kept: object) -> object:
     """Values as float64 has them where it says nothing: all must be decided exactly."""
     shape = part.geometry.vertex_count, net.output_size
     values, errors = np.zeros(shape), np.full(shape, np.inf)
-    return SimpleNamespace(values=values, errors=errors, sharpen=lambda vertices, closely: None)
+    return SimpleNamespace(values=values, errors=errors, sharpen=lambda vertices, outputs: None)
 
 
-def barely_known(net: sx.Network, part: sx.Subdivision, compared: bool) -> object:
+def barely_known(net: sx.Network, part: sx.Subdivision, compared: bool, kept: object) -> object:
     """Values that are off by as much as their errors allow: what is read off them must not be."""
     known = vertex_values(net, part, compared)
     assert known is not None
     random = np.random.default_rng(part.geometry.vertex_count)
     noise = float(abs(known.values).max()) * 2.0 ** random.uniform(-30, -4) * random.uniform(-1, 1, known.values.shape)
     values, errors = known.values + noise, (known.errors + abs(noise)) * (1 + 2.0**-40)
-    return SimpleNamespace(values=values, errors=errors, sharpen=lambda vertices, closely: None)
+    return SimpleNamespace(values=values, errors=errors, sharpen=lambda vertices, outputs: None)
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -64,6 +64,9 @@ def test_operators_are_their_matrices(weight: Any, most: int, close: bool, seed:
         patch.setattr(operators, "SHORT", most)
         sums = found.add(torch.from_numpy(y), torch.from_numpy(x), None)
     assert np.allclose(sums.numpy(), y + x @ truth.T, atol=1e-12)
+    back = random.normal(size=(2, truth.shape[0]))
+    assert np.allclose(found.transposed(torch.from_numpy(back)).numpy(), back @ truth, atol=1e-12)
+    assert found.back >= np.count_nonzero(truth, axis=0).max() or isinstance(weight, Convolution)
     assert np.linalg.norm(truth, 2) <= found.norm
     assert np.linalg.norm(abs(truth), 2) <= found.sum
     assert (np.linalg.norm(truth, axis=1) <= found.rows.numpy()).all()

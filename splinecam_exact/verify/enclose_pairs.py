@@ -49,10 +49,6 @@ class PairEnclosure:
         for steps in self._blocks(points, lows):
             yield _last(steps)
 
-    def outputs(self, x: Pair) -> Pair:
-        """The outputs at some points, which should not be more than `rows`."""
-        return _last(self._evaluated(x, norms(x.error)))
-
     def pieces(self, points: Floats, lows: Floats | None) -> Iterator[tuple[Tensor, Tensor]]:
         """The pieces (some, units) that all units are on, and at which points all are surely inside their pieces."""
         for steps in self._blocks(points, lows):

@@ -21,6 +21,7 @@ from splinecam_exact.verify.limits import Limited
 from splinecam_exact.verify.live import Liveness
 from splinecam_exact.verify.maxima import Contest, contest, largest_values
 from splinecam_exact.verify.mend import mend
+from splinecam_exact.verify.outputs import dear
 from splinecam_exact.verify.records import record, record_maxima
 from splinecam_exact.verify.refresh import refresh
 from splinecam_exact.verify.rigor import UNIT
@@ -78,7 +79,7 @@ class Engine(Limited):
 
     def _run(self) -> None:
         steps = self.values.steps
-        live = Liveness(steps)
+        live = Liveness(steps, self.certified and dear(self.exactly.net))
         for number, step in enumerate(steps, 1):
             if not isinstance(step, Linear):
                 depth = live.units.index(number)

@@ -34,19 +34,20 @@ def schedule(steps: Sequence[Reader]) -> list[tuple[int, bool, set[int]]]:
 
 
 class Liveness:
-    """For a list of nodes (numbered from 1): which matter for a later layer of units."""
+    """For a list of nodes (numbered from 1): which matter for a later layer of units, or as `outputs`, if these do."""
 
-    def __init__(self, steps: list[Step]) -> None:
+    def __init__(self, steps: list[Step], outputs: bool) -> None:
         self.readers: list[list[int]] = [[] for _ in range(len(steps) + 1)]
         for number, step in enumerate(steps, 1):
             for source in set(step.sources):
                 self.readers[source].append(number)
         self.units = [number for number, step in enumerate(steps, 1) if not isinstance(step, Linear)]
+        self._last = len(steps) if outputs else -1
         useful = [False] * (len(steps) + 1)
         self.read = [False] * (len(steps) + 1)
-        """Whether a node's values matter to units after it."""
+        """Whether a node's values matter to units after it, or as outputs."""
         for number in range(len(steps), -1, -1):
-            self.read[number] = any(useful[r] for r in self.readers[number])
+            self.read[number] = number == self._last or any(useful[r] for r in self.readers[number])
             useful[number] = self.read[number] or number in self.units
         self._useful = useful
 
@@ -61,5 +62,5 @@ class Liveness:
         return {
             j
             for j, readers in enumerate(self.readers[: number + 1])
-            if any(r > number and self._useful[r] for r in readers)
+            if j == self._last or any(r > number and self._useful[r] for r in readers)
         }

@@ -4,11 +4,13 @@ Each has `norm`, an upper bound of its spectral norm; `sum`, one of the spectral
 values of its coefficients; `rows`, those of the 2-norms of the rows; and `roundings`, how many a term of a row's sum
 passes through. That is as many as there are terms where these are added in any order; long sums are added in parts.
 `exact`: the coefficients are what they are, and not rounded. `add(y, x, out)` is y + x W^T for x of shape (vectors,
-inputs), written to `out` where that is given.
+inputs), written to `out` where that is given; `transposed(y)` is y W, in whose sums a term passes through `back`
+roundings.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from functools import cached_property
@@ -58,6 +60,7 @@ class Operator(Protocol):
 
     rows: Tensor
     roundings: int
+    back: int
     exact: bool
 
     @property
@@ -71,6 +74,9 @@ class Operator(Protocol):
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
 
+    def transposed(self, y: Tensor) -> Tensor:
+        """Y W."""
+
 
 class Dense:
     """A matrix (outputs, inputs)."""
@@ -79,6 +85,7 @@ class Dense:
         self.matrix, self.exact = matrix, exact
         self.sum = float(norms(matrix.reshape(1, -1)))
         self.rows, self.roundings = norms(matrix), 1 + roundings(matrix.shape[1], LONG)
+        self.back = matrix.shape[0]
 
     @cached_property
     def norm(self) -> float:
@@ -92,6 +99,10 @@ class Dense:
             return torch.addmm(y, x, self.matrix.T, out=out)
         return torch.add(y, summed(lambda part: x[:, part] @ self.matrix[:, part].T, 0, terms, LONG), out=out)
 
+    def transposed(self, y: Tensor) -> Tensor:
+        """Y W."""
+        return y @ self.matrix
+
 
 class Diagonal:
     """A factor for each value."""
@@ -100,11 +111,15 @@ class Diagonal:
         self.factors, self.exact = factors, exact
         self.norm = float(factors.abs().max()) + TINY
         self.sum = self.norm
-        self.rows, self.roundings = factors.abs() + TINY, 1
+        self.rows, self.roundings, self.back = factors.abs() + TINY, 1, 1
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
         """Y + x W^T."""
         return torch.addcmul(y, x, self.factors, out=out)
+
+    def transposed(self, y: Tensor) -> Tensor:
+        """Y W."""
+        return y * self.factors
 
 
 class Selected:
@@ -114,8 +129,9 @@ class Selected:
         chosen, self.exact = selection.indices, True
         self.places = torch.from_numpy(np.maximum(chosen, 0)).to(device)
         self.missing = torch.from_numpy(chosen < 0).to(device) if (chosen < 0).any() else None
-        repeats = int(np.bincount(chosen[chosen >= 0], minlength=1).max())
-        self.norm = self.sum = math.sqrt(repeats) * SAFE + TINY
+        self.inputs = selection.inputs
+        self.back = int(np.bincount(chosen[chosen >= 0], minlength=1).max())
+        self.norm = self.sum = math.sqrt(self.back) * SAFE + TINY
         self.rows, self.roundings = torch.ones(len(chosen), dtype=torch.float64, device=device), 1
 
     def add(self, y: Tensor, x: Tensor, out: Tensor | None) -> Tensor:
@@ -124,6 +140,12 @@ class Selected:
         if self.missing is not None:
             found.masked_fill_(self.missing, 0)
         return torch.add(y, found, out=out)
+
+    def transposed(self, y: Tensor) -> Tensor:
+        """Y W."""
+        if self.missing is not None:
+            y = y.masked_fill(self.missing, 0)
+        return y.new_zeros(len(y), self.inputs).index_add_(1, self.places, y)
 
 
 class Convolved:
@@ -139,6 +161,7 @@ class Convolved:
         self.matrix = flat.reshape(groups, convolution.channels // groups, flat.shape[1])
         self.rows = norms(flat).repeat_interleave(math.prod(convolution.output))
         self.roundings = 1 + roundings(flat.shape[1], SHORT)
+        self.back = convolution.channels // groups + math.prod(convolution.window)
         self.margins: list[int] = []
         for size, count, window, stride, padding, dilation in zip(
             convolution.image[1:],
@@ -197,6 +220,27 @@ class Convolved:
         found = summed(lambda part: torch.bmm(self.matrix[:, :, part], columns[:, part]), 0, terms, SHORT)
         found = found.reshape(groups, channels, count, places)
         return torch.add(y, found.permute(2, 0, 1, 3).reshape(count, -1), out=out)
+
+    def transposed(self, y: Tensor) -> Tensor:
+        """Y W: what each place of the window gives to the image."""
+        shape, count = self.shape, len(y)
+        groups, channels, terms = self.matrix.shape
+        columns = y.reshape(count, groups, channels, -1).permute(1, 2, 0, 3).reshape(groups, channels, -1)
+        found = torch.bmm(self.matrix.transpose(1, 2), columns)
+        found = found.reshape(groups, -1, math.prod(shape.window), count, *shape.output)
+        before, after = reversed(self.margins[::2]), reversed(self.margins[1::2])
+        sizes = [b + size + a for b, size, a in zip(before, shape.image[1:], after, strict=True)]
+        image = y.new_zeros(groups, terms // math.prod(shape.window), count, *sizes)
+        for k, place in enumerate(itertools.product(*map(range, shape.window))):
+            image[(..., *map(_steps, place, shape.dilation, shape.stride, shape.output))] += found[:, :, k]
+        inner = tuple(slice(b, b + size) for b, size in zip(shape.padding, shape.image[1:], strict=True))
+        return image[(..., *inner)].flatten(0, 1).transpose(0, 1).reshape(count, -1)
+
+
+def _steps(place: int, dilation: int, stride: int, count: int) -> slice:
+    """Where a place of the window is in a padded image, for all outputs."""
+    first = place * dilation
+    return slice(first, first + (count - 1) * stride + 1, stride)
 
 
 def operator(weight: Weight, device: torch.device, close: bool) -> Operator:

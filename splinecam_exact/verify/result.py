@@ -21,6 +21,7 @@ from splinecam_exact.network import Network
 from splinecam_exact.nodes import Max
 from splinecam_exact.subdivision import Subdivision
 from splinecam_exact.verify.engine import Contradiction, Engine
+from splinecam_exact.verify.outputs import Kept, kept
 from splinecam_exact.verify.reach import within_reach
 
 
@@ -37,6 +38,7 @@ class MeshGeometry(Geometry):
         self.slack = float(self._balls.max())
         self._twins = mesh.twin.cpu().numpy()
         self._exactly, self._history = engine.exactly, engine.history
+        self._outputs = kept(engine)
 
     @cached_property
     def half_edges(self) -> HalfEdges:
@@ -55,6 +57,10 @@ class MeshGeometry(Geometry):
     def distances(self) -> NDArray[np.float64]:
         """Per vertex, how far `coordinates` may be from the exact one."""
         return self._balls
+
+    def outputs(self) -> Kept | None:
+        """Where the engine has carried them along."""
+        return self._outputs
 
     def decider(self) -> Decider:
         """The one that the vertices are computed with."""
