@@ -591,3 +591,38 @@ def test_patterns_settle_which_of_two_thin_cells_is_which() -> None:
         assert found.matches.tolist() == order
     thin = [k for k in range(4) if part.faces[k].area < 1e-10]
     assert sx.compare([p for k, p in enumerate(claim.polygons or ()) if k != thin[0]], part).kinds == {"missing": 1}
+
+
+# -- what a defect is called ------------------------------------------------------------------------------------------
+
+QUARTERS = [
+    [(-1, -1), (0, -1), (0, 0), (-1, 0)],
+    [(0, -1), (1, -1), (1, 0), (0, 0)],
+    [(-1, 0), (0, 0), (0, 1), (-1, 1)],
+]
+
+
+@pytest.fixture(scope="module")
+def quartered() -> Subdivision:
+    """Four squares; `QUARTERS` are all but the last, from (0, 0) to (1, 1)."""
+    return sx.partition(sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 1]], [0])]), sx.square(1))
+
+
+@pytest.mark.parametrize("share", [1 / 2, 1 / 32, 1 / 65, 1 / 1000])
+def test_parts_of_a_cell_are_split_however_small_one_is(quartered: Subdivision, share: float) -> None:
+    small = [(0, 0), (share, 0), (share, 1), (0, 1)]
+    parts = [[(share, 0), (1, 0), (1, 1), (share, 1)], small]
+    assert sx.compare([*QUARTERS, *parts], quartered).kinds == {"split": 1}
+    whole = [(0, 0), (1, 0), (1, 1), (0, 1)]
+    assert sx.compare([*QUARTERS, whole, small], quartered).kinds == {"spurious": 1}
+
+
+def test_a_bow_tie_is_one_defect(quartered: Subdivision) -> None:
+    """However it lies, and though sides cross halfway between all heights and its area is 0."""
+    for tie in (
+        [(0, 0), (1, 0), (0, 1), (1, 1)],
+        [(0, 0), (1, 1), (1, 0), (0, 1)],
+        [(0, 0), (1, 0), (0.1, 1), (1, 1)],
+        [(0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5), (0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5)],
+    ):
+        assert sx.compare([*QUARTERS, tie], quartered).kinds == {"self_overlap": 1}

@@ -46,6 +46,8 @@ SLIGHT = 1024
 """A cell whose area or width is so many times less than that of the face it lies in is a sliver."""
 WHOLE = 1 - 1 / 64
 """With this share of a face's area, a cell is that face, and others in it are spurious; with less, it is split."""
+ROOM = 2.0**-20
+"""So it is with more, if all cells in it have no more area together than the face, but for this share of it."""
 
 
 class Matching:
@@ -257,7 +259,8 @@ class Matching:
         size = float(self.truth.sizes[face])
         large = [c for c in group.tolist() if not self.is_sliver(c, face)] or group.tolist()
         whole = [c for c in large if self.held[c] and self.cells.area[c] >= WHOLE * size]
-        if whole or len(large) == 1:
+        fitting = len(large) > 1 and sum(self.cells.area[c] for c in large) <= size * (1 + ROOM)
+        if (whole and not fitting) or len(large) == 1:
             best = min(whole or large, key=lambda c: self._seen[c])
             self._match(np.array([best]), np.array([face]), self._seen[[best]], False)
         else:

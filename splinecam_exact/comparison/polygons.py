@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 from gmpy2 import mpq
 
@@ -68,16 +68,23 @@ def winding(polygon: Sequence[Place], point: Place) -> int | None:
     return found
 
 
+SHARES = (mpq(1, 2), mpq(1, 3), mpq(3, 5))
+"""Where between two heights `inner_point` looks, one after the other."""
+
+
 def inner_point(polygon: Sequence[Place]) -> Place | None:
     """A point that a polygon runs around, far from its sides where that is easy; None where there is none.
 
-    In the middle of the widest stretch of a horizontal line halfway between two heights of corners.
+    In the middle of the widest stretch of a horizontal line halfway between two heights of corners; or not halfway,
+    where sides cross each other there.
     """
     heights = sorted({y for _, y in polygon})
     best: tuple[mpq, Place] | None = None
-    gaps = sorted(pairwise(heights), key=lambda pair: pair[0] - pair[1])
-    for low, high in gaps[:4]:
-        y = (low + high) / 2
+    gaps = sorted(pairwise(heights), key=lambda pair: pair[0] - pair[1])[:4]
+    for (low, high), share in product(gaps, SHARES):
+        if best is not None and share != SHARES[0]:
+            continue
+        y = low + (high - low) * share
         crossings = []
         for k, b in enumerate(polygon):
             a = polygon[k - 1]
