@@ -158,6 +158,11 @@ def rounded(problem: Problem) -> object:
     return polygons(cells_of(problem, EXACT))
 
 
+def inaccurate(problem: Problem) -> object:
+    """The right cells, with vertices that are off by a thousandth of the domain."""
+    return [np.round(cell + 1e-3 * abs(problem.domain).max(), 12) for cell in polygons(cells_of(problem, EXACT))]
+
+
 def double(problem: Problem) -> object:
     """Plain float64 with a zero case: right where nothing is degenerate."""
     return polygons(cells_of(problem, DOUBLE))

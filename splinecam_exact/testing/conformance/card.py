@@ -98,7 +98,11 @@ class Card:
             for outcome in self.outcomes
             if outcome.status == "right" and outcome.vertex_error is not None
         ]
-        return [f"where it is right, corners are off by {max(shares):.1g} of the domain at most"] if shares else []
+        lines = [f"where it is right, corners are off by {max(shares):.1g} of the domain at most"] if shares else []
+        if count := sum(outcome.status == "right" and outcome.unjudged for outcome in self.outcomes):
+            places = f"{count} problem{'s' * (count > 1)}"
+            lines.append(f"in {places} by more than float32 rounding: give a tolerance (--tolerance) to judge that")
+        return lines
 
     def _table(self) -> list[str]:
         """A line for each category, a column for each status that occurs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from splinecam_exact.boundaries import boundary
 from splinecam_exact.comparison import compare
 from splinecam_exact.comparison.claims import Claim
+from splinecam_exact.comparison.corners import Corners
 from splinecam_exact.kernel.errors import InputError, Undecided
 from splinecam_exact.limits import with_time_limit
 from splinecam_exact.partitioning import partition
@@ -40,7 +42,8 @@ class Outcome:
     `status` is one of `STATUSES`; `kinds` counts the defects by kind (of a crash, its type: an exception, a signal),
     `message` says what happened in a line, `text` at length. `cells` are the exact cells, `claimed` the tool's, where
     it gave cells or their number. `vertex_error` is how far the corners of its cells are off at most, in coordinates of
-    the domain, where they were matched. `seconds` and `memory` (bytes) are what the tool took, `output` what it
+    the domain, those that a cell leaves out among them, where cells were matched; `unjudged`, whether that is more than
+    float32 rounding, and no tolerance was given to judge it. `seconds` and `memory` (bytes) are what the tool took, `output` what it
     printed.
     """
 
@@ -55,6 +58,7 @@ class Outcome:
     memory: int = 0
     output: str = ""
     vertex_error: float | None = None
+    unjudged: bool = False
 
     @property
     def label(self) -> str:
@@ -85,6 +89,7 @@ class Outcome:
             "memory": self.memory,
             "output": self.output,
             "vertex_error": self.vertex_error,
+            "unjudged": self.unjudged,
         }
 
 
@@ -99,14 +104,16 @@ def judge(problem: Problem, answer: Answer, truth: Truth = exact, tolerance: flo
     Whatever the answer is, the result is an outcome.
     """
     part = truth(problem)
-    status, kinds, message, text, error = _judged(problem, answer, part, tolerance)
+    status, kinds, message, text, corners = _judged(problem, answer, part, tolerance)
+    known = corners is not None and len(corners.errors) > 0 and corners.worst < sys.float_info.max
     return Outcome(
         problem,
         status,
         kinds,
         message,
         text,
-        vertex_error=error,
+        vertex_error=corners.worst if corners is not None and known else None,
+        unjudged=corners is not None and tolerance is None and corners.inaccurate,
         cells=len(part.faces),
         claimed=None if answer.claim is None else _claimed(answer.claim),
         seconds=answer.seconds,
@@ -117,8 +124,8 @@ def judge(problem: Problem, answer: Answer, truth: Truth = exact, tolerance: flo
 
 def _judged(
     problem: Problem, answer: Answer, part: Subdivision, tolerance: float | None
-) -> tuple[str, dict[str, int], str, str, float | None]:
-    """Status, kinds, message, text, how far corners are off."""
+) -> tuple[str, dict[str, int], str, str, Corners | None]:
+    """Status, kinds, message, text, the corners that were matched."""
     claim = answer.claim
     if claim is None:
         kinds = {answer.kind or answer.status: 1} if answer.status != "refused" else {}
@@ -142,14 +149,12 @@ def _judged(
     except Exception as error:  # one odd answer must not end a run
         message = f"comparing it failed, a bug in splinecam_exact, please report it: {brief_line(error)}"
         return "malformed", {"malformed": 1}, message, traceback.format_exc(), None
-    errors = None if found.corners is None else found.corners.errors
-    off = float(errors.max()) if errors is not None and errors.size and errors.max() < float("inf") else None
     if found.passed:
-        return "right", {}, "", text, off
+        return "right", {}, "", text, found.corners
     kinds = dict(found.kinds)
     status = next((kind for kind in ("nan", "malformed") if kind in kinds), "wrong")
     message = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return status, kinds, message, text, off
+    return status, kinds, message, text, found.corners
 
 
 def brief_line(error: Exception) -> str:
