@@ -46,7 +46,7 @@ def partition(problem: Problem) -> tuple[object, ...]:
 
 
 def cells(problem: Problem) -> object:
-    """Its regions alone: the suite takes a boundary for the whole outline of cells on which the output is 0."""
+    """Its regions alone, without the decision boundary."""
     return partition(problem)[0]
 
 

@@ -113,12 +113,17 @@ def test_card_says_where_nobody_judged_that_corners_are_off() -> None:
 
 
 def test_card_of_a_tool_like_splinecam_shows_what_was_measured() -> None:
-    """PEERS.md: it crashes with a sorting issue where lines meet, and cells without area appear beside duplicates."""
-    card = card_of("splinecam", "concurrent", "duplicate", "bias_free", "sliver", "along_edge", "tangency")
+    """It crashes with a sorting issue where lines meet or end in corners, and makes cells without area of duplicates."""
+    crashed, flat = ("concurrent", "bias_free", "along_diagonal", "tangency"), ("duplicate", "opposite", "along_edge")
+    card = card_of("splinecam", "generic", "dead_unit", *crashed, *flat)
     assert card.totals["crash"] > card.totals["right"]
-    for category in ("concurrent", "duplicate", "bias_free", "sliver"):
+    for category in crashed:
         assert any("ValueError: sorting issue" in outcome.message for outcome in card.failures(category)), category
-    for category in ("duplicate", "along_edge", "tangency"):
+    for category in flat:
         assert any("zero_area" in outcome.kinds for outcome in card.failures(category)), category
-    assert not any("boundary_missing" in outcome.kinds for outcome in card.outcomes)  # where no sign changes, it may be
+    ends = {outcome.problem.name: outcome.status for outcome in card.outcomes}
+    assert (ends["two_lines_one_doubled"], ends["absolute_value"]) == ("wrong", "wrong")
+    assert (ends["one_diagonal"], ends["three_lines_at_a_third"]) == ("crash", "crash")
+    assert not card.failures("generic")
+    assert not card.failures("dead_unit")
     assert "ValueError in " in card.text()

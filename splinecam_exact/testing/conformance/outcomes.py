@@ -43,8 +43,8 @@ class Outcome:
     `message` says what happened in a line, `text` at length. `cells` are the exact cells, `claimed` the tool's, where
     it gave cells or their number. `vertex_error` is how far the corners of its cells are off at most, in coordinates of
     the domain, those that a cell leaves out among them, where cells were matched; `unjudged`, whether that is more than
-    float32 rounding, and no tolerance was given to judge it. `seconds` and `memory` (bytes) are what the tool took, `output` what it
-    printed.
+    float32 rounding, and no tolerance was given to judge it. `seconds` and `memory` (bytes) are what the tool took,
+    `output` what it printed.
     """
 
     problem: Problem
