@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import splinecam_exact as sx
+from splinecam_exact.comparison.cells import Cells
 from splinecam_exact.comparison.grid import Grid
 from splinecam_exact.comparison.own import claim_of_partition, sign_rows
 from splinecam_exact.comparison.pairing import Pairing
@@ -626,3 +627,14 @@ def test_a_bow_tie_is_one_defect(quartered: Subdivision) -> None:
         [(0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5), (0.5, 0), (1, 0.5), (0.5, 1), (0, 0.5)],
     ):
         assert sx.compare([*QUARTERS, tie], quartered).kinds == {"self_overlap": 1}
+
+
+@pytest.mark.parametrize("step", [1, -1, 3])
+def test_areas_of_polygons_with_many_corners_are_exact(step: int) -> None:
+    """Also of one that runs clockwise, or three times around."""
+    angle = step * np.arange(1201) / 1201 * 2 * np.pi
+    circle = np.stack([np.cos(angle), np.sin(angle) * 2.0**-300], axis=1)
+    cells = Cells([circle], 0)
+    rounded = [(mpq(x), mpq(y)) for x, y in circle.tolist()]
+    assert cells.exact_area(0) == abs(twice_area(rounded)) / 2
+    assert Cells([circle[:3]], 0).exact_area(0) == abs(twice_area(rounded[:3])) / 2

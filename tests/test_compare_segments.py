@@ -96,7 +96,9 @@ def test_a_claim_may_leave_out_where_no_sign_changes() -> None:
     assert not bound.changes.any()
     found = sx.compare({"segments": []}, part, boundary=bound)
     assert found.passed
-    assert "4 segments are not claimed and need not be" in found.text()
+    assert "4 exact ones need not be, as no sign changes there; 4 are not\n" in found.text() + "\n"
+    found = sx.compare({"segments": bound.segments[1:]}, part, boundary=bound)
+    assert (found.segments.summary()["optional"], found.segments.summary()["left_out"]) == (4, 1)
     assert judged(bound.segments, bound) == judged(bound.segments[:1], bound) == {}
     assert judged([*bound.segments, bound.segments[0]], bound) == {"boundary_spurious": 1}
     assert judged([*bound.segments, upright(0.5)[0]], bound) == {"boundary_spurious": 1}

@@ -113,7 +113,7 @@ def test_card_says_where_nobody_judged_that_corners_are_off() -> None:
 
 
 def test_card_of_a_tool_like_splinecam_shows_what_was_measured() -> None:
-    """It crashes with a sorting issue where lines meet or end in corners, and makes cells without area of duplicates."""
+    """It crashes where lines meet or end in corners ("sorting issue"), and makes cells without area of duplicates."""
     crashed, flat = ("concurrent", "bias_free", "along_diagonal", "tangency"), ("duplicate", "opposite", "along_edge")
     card = card_of("splinecam", "generic", "dead_unit", *crashed, *flat)
     assert card.totals["crash"] > card.totals["right"]

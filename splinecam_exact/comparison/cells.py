@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from gmpy2 import mpq
+from gmpy2 import mpq, mpz
 from numpy.typing import NDArray
 
+from splinecam_exact.arrays import ExactArray
 from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.polygons import Polygon, in_line, twice_area
 from splinecam_exact.comparison.ragged import (
@@ -165,6 +166,16 @@ class Cells:
         if len(found) > MANY:
             self._large[c] = found
         return found
+
+    def exact_area(self, c: int) -> mpq:
+        """The exact area of a cell, of whatever orientation: in integers, as long as these are not too large."""
+        rows = self.raw[self.starts[c] : self.starts[c + 1]]
+        if c in self._exact or len(rows) <= MANY:
+            return abs(twice_area(self.polygon(c))) / 2
+        den, flat = ExactArray.of(rows).numerators()
+        x, y = flat[0::2], flat[1::2]
+        total = sum((p * w - q * v for p, q, v, w in zip(x, y, x[1:] + x[:1], y[1:] + y[:1], strict=True)), mpz(0))
+        return mpq(abs(total), 2 * den * den)
 
     def reason(self, c: int) -> str:
         """Why a cell is no polygon."""

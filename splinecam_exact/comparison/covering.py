@@ -70,7 +70,7 @@ class Covering:
 
     def area(self, c: int) -> mpq:
         """The exact area of a cell, of whatever orientation."""
-        return abs(twice_area(self._cells.polygon(c))) / 2
+        return self._cells.exact_area(c)
 
     def shared(self, c: int, d: int) -> tuple[mpq, Polygon]:
         """The exact area that two cells have in common, and the largest piece of it."""

@@ -132,8 +132,8 @@ class Comparison:
             rows = found["boundary"]
             lines.append(f"{'boundary':<12} {rows['claimed']:,} claimed, {rows['matched']:,} of them on the exact one")
             if count := self.segments.optional:
-                some = "segment is" if count == 1 else "segments are"
-                lines.append(f"{'':<12} {count:,} {some} not claimed and need not be: no sign changes there")
+                left = f"{self.segments.left_out:,} {'is' if self.segments.left_out == 1 else 'are'} not"
+                lines.append(f"{'':<12} {count:,} exact ones need not be, as no sign changes there; {left}")
         for kind, count in self.kinds.items():
             lines.append(f"{kind:<12} {count:,}: {KINDS[kind]}")
             same = [defect for defect in self.defects if defect.kind == kind]

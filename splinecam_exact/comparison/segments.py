@@ -48,8 +48,9 @@ class Segments:
     """Claimed segments: `match` (m,) is the exact segment that each lies on, or -1, `errors` (m,) its distance from
     the exact boundary in slice coordinates, the largest at nine points along it. `missing` are the exact segments that
     are not, or not all, claimed, though the sign (or the arg-max) changes there. Where it does not, as around an area
-    that is 0 all over, a tool that draws changes is as right as one that draws zeros: those may be claimed or not,
-    `optional` of them are not. `twice` (m,) says which claimed ones run where the boundary is claimed already.
+    that is 0 all over, a tool that draws changes is as right as one that draws zeros: those, `optional` in number, may
+    be claimed or not, and `left_out` of them are not. `twice` (m,) says which claimed ones run where the boundary is
+    claimed already.
 
     A claimed segment may be part of an exact one, or cover several: all of it must run beside exact ones, and all of an
     exact one beside claimed ones. How far aside that may be is each exact segment's own: a small part of the distance
@@ -98,7 +99,7 @@ class Segments:
         self.twice: Bools = np.zeros(len(ends), bool)
         absent = self._missing()
         self.missing: Ints = absent[boundary.changes[absent]]
-        self.optional = len(absent) - len(self.missing)
+        self.optional, self.left_out = int((~boundary.changes).sum()), len(absent) - len(self.missing)
         for k in np.flatnonzero(self.twice).tolist():
             text = f"segment {k}, or part of it, is claimed twice: others run along the boundary there"
             self._spurious(claimed, k, text)
@@ -228,6 +229,7 @@ class Segments:
             "matched": int((self.match >= 0).sum()),
             "missing": len(self.missing),
             "optional": self.optional,
+            "left_out": self.left_out,
             "missing_length": [format_rational(q) for q in self.missing_length],
             "largest_error": float(finite.max(initial=0.0)),
         }
