@@ -35,8 +35,8 @@ def partition(
       `report` says how many decisions each stage made.
     - "rational" (the default without torch): everything in integers; slower, and the reference.
     - "float64": as certified, but nothing is proved, and the result says so. Where float64 contradicts itself, or makes
-      a cell that is so thin or a side that is so short that rounding may have made it, and for networks with Max
-      groups, the result is a certified one after all.
+      a cell that is so thin or a side that is so short that rounding may have made it, where products of weights may
+      leave its range, and for networks with Max groups, the result is a certified one after all.
 
     `device` ("cpu", "cuda", …; the default is "cpu") and `max_memory` (bytes, about; the default is half of the
     machine's) are for the first and the last; mode "rational" refuses them. `progress` is called now and then with
