@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import splinecam_exact as sx
+from splinecam_exact.arrays import exact
+from splinecam_exact.comparison.naming import named
+from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.testing.known_answers import known_answers
 
 LINES = [-0.53, 0.07, 0.41]
@@ -114,3 +117,74 @@ def test_corners_that_are_left_out_are_counted() -> None:
 )
 def test_seams_in_words(claim: list[np.ndarray], text: str) -> None:
     assert f"seams        {text}\n" in sx.compare(claim, GRID).text() + "\n"
+
+
+def grid_of(lines: list[float], corner: float, side: float) -> tuple[sx.Subdivision, list[np.ndarray]]:
+    """A grid in the square from (corner, 0) on, and its cells."""
+    bias = [*(-corner - x for x in lines), *(-x for x in lines)]
+    net = sx.from_layers([([[1, 0]] * len(lines) + [[0, 1]] * len(lines), bias), ([[1] * len(bias)], [0])])
+    part = sx.partition(net, sx.Polygon([(corner, 0), (corner + side, 0), (corner + side, side), (corner, side)]))
+    return part, [part.coordinates[list(face.vertices)] for face in part.faces]
+
+
+@pytest.mark.parametrize("exponent", [-18, -20, -30, -40])
+def test_tiny_cells_of_few_digits_are_not_lost_in_a_rounding_that_nobody_did(exponent: int) -> None:
+    tiny = 2.0**exponent
+    part = sx.partition(
+        sx.from_layers([([[1, 0]] * 4 + [[0, 1]] * 4, [0, -tiny, -2 * tiny, -3 * tiny] * 2), ([[1] * 8], [0])]),
+        sx.square(1),
+    )
+    cells = [part.coordinates[list(face.vertices)] for face in part.faces]
+    small = [k for k, cell in enumerate(cells) if np.ptp(cell, axis=0).max() <= tiny]
+    assert len(small) == 9
+    assert sx.compare(cells, part).passed
+    for change, kinds in (
+        (lambda cell: cell[:1].repeat(3, axis=0), {"missing", "zero_area"}),
+        (lambda cell: cell[[0, 2, 1, 3]], {"self_overlap"}),
+        (lambda cell: cell[:3], {"gap"}),
+        (lambda cell: cell + 4 * tiny, {"missing"}),
+    ):
+        claim = [change(cell) if k in small else cell for k, cell in enumerate(cells)]
+        assert kinds <= sx.compare(claim, part).kinds.keys()
+
+
+@pytest.mark.parametrize("corner", [1e3, 1e5, 1e6])
+def test_far_from_the_origin_float32_is_no_excuse_for_half_a_cell(corner: float) -> None:
+    part, cells = grid_of([0.25], corner, 0.5)
+    rounded = [cell.astype(np.float32).astype(np.float64) for cell in cells]
+    assert len(cells) == 4
+    assert sx.compare(rounded, part).passed
+    assert sx.compare([cell[:3] for cell in cells], part).kinds == {"gap": 4}
+    assert sx.compare([cell[:1].repeat(3, axis=0) for cell in cells], part).kinds == {"missing": 4, "zero_area": 4}
+
+
+@pytest.mark.parametrize("exponent", [-16, -20, -30])
+def test_a_tiny_boundary_of_few_digits_is_judged_segment_by_segment(exponent: int) -> None:
+    tiny = 2.0**exponent
+    net = sx.from_layers([([[1, 0], [0, 1]], [0, 0], "abs"), ([[1, 1]], [-tiny])])
+    part = sx.partition(net, sx.square(1))
+    level = sx.boundary(part)
+    right = [[(float(x), float(y)) for x, y in segment.ends] for segment in level.exact]
+    assert len(right) == 4
+
+    def kinds(segments: list) -> set[str]:
+        return set(sx.compare(sx.Claim(segments=np.array(segments)), part, boundary=level).kinds)
+
+    assert not kinds(right)
+    assert "boundary_missing" in kinds(right[1:])
+    assert "boundary_spurious" in kinds([*right, right[0]])
+    assert "boundary_missing" in kinds([[p, p] for p, _ in right])
+    text = sx.compare(sx.Claim(segments=np.array(right)), part, boundary=level).text()
+    assert "off by 0 at most" in text
+
+
+def test_vertices_and_edges_in_float32_may_be_rounded_once_or_twice() -> None:
+    """1 + 2^-24 + 2^-60: its nearest float64 is in the middle of two float32 numbers, it is not."""
+    place = exact(1 + 2.0**-24) + exact(2.0**-60)
+    net = sx.from_layers([([[1, 0], [0, 1], [1, 0]], [-place, -place, 0]), ([[1, 1, 1]], [0])])
+    part = sx.partition(net, sx.square(2), "rational")
+    edges = np.array([edge.vertices for edge in part.edges])
+    for up in (1.0, 1.0 + 2.0**-23):
+        vertices = np.array([[up if q == place else float(q) for q in v] for v in part.vertices])
+        assert named(vertices, edges, Truth(part)) is not None
+        assert sx.compare(sx.Claim(vertices=vertices, edges=edges), part).passed

@@ -8,7 +8,7 @@ from gmpy2 import mpq
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.defects import Defect
 from splinecam_exact.comparison.fitting import fits
-from splinecam_exact.comparison.matching import ROUNDINGS, Matching
+from splinecam_exact.comparison.matching import COARSE, INACCURATE, ROUNDINGS, Matching
 from splinecam_exact.comparison.ragged import TINY, Floats, owners, ranges
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.rounding import nearest
@@ -47,8 +47,11 @@ class Corners:
             self.ulps: Floats = (scaled / np.spacing(size))[known]
             self.gaps: Floats = fit.gap * scale
             self.slack = float(truth.near.max()) * scale
-            self.left_out: Floats = fit.lost[fit.lost > matching.rounding + 2 * truth.near.max()] * scale
-            self.float32 = ROUNDINGS * 2.0**-24 * float(abs(truth.x).max()) * scale
+            large = float(abs(truth.x).max())
+            rounding = max(matching.rounding, matching.coarse * large)
+            self.left_out: Floats = fit.lost[fit.lost > rounding + 2 * truth.near.max()] * scale
+            size = float(np.ptp(truth.x, axis=0).max())
+            self.float32 = max(COARSE * large, min(ROUNDINGS * 2.0**-24 * large, INACCURATE * size)) * scale
 
     def _exactly(self, scaled: Floats) -> None:
         """The errors of exact claims: floats cannot tell how far these are off."""

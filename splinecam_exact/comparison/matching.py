@@ -8,7 +8,9 @@
    that they fit as closely as the corners of the other cells do.
 
 No step takes a tolerance from the user: in 1 it is the rounding of the coordinates' own format, in 3 the accuracy that
-the matches so far have been seen to have. Neither changes how many cells a face gets: one.
+the matches so far have been seen to have. Neither changes how many cells a face gets: one. Numbers with few digits are
+float32's, too. So what is float32's is as good as a correctly rounded corner of the face; and only as far as cells are
+seen to be off, as good as what is computed in float32.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ NEARLY_ALL = 0.9
 """Of the cells, if so many are right to float64's rounding, the claim is not float32's."""
 ROUNDINGS = 64
 """So many roundings of a coordinate as large as the domain's largest are rounding."""
+COARSE = 2.0**-23
+"""A correctly rounded float32 place is off by less than this part of its larger coordinate."""
 AS_OTHERS, MANY = 16, 0.5
 """Cells that are at most so many times as far off as half of all others are as accurate as the tool is,"""
 INACCURATE = 2.0**-14
@@ -63,7 +67,8 @@ class Matching:
         self.gap: Floats = np.full(len(cells), np.inf)
         self.close: Bools = np.zeros(len(cells), bool)
         self.split: dict[int, list[int]] = {}
-        self.rounding = 0.0 if cells.exact else ROUNDINGS * 2.0**-53
+        self._most = INACCURATE * float(np.ptp(truth.x, axis=0).max())
+        self.rounding, self.coarse = 0.0 if cells.exact else ROUNDINGS * 2.0**-53, 0.0
         self._locate()
         self._by_corners()
         self._by_witnesses()
@@ -123,7 +128,9 @@ class Matching:
         truth = self.truth
         sizes = truth.starts[faces + 1] - truth.starts[faces]
         at = ranges(truth.starts[faces], sizes)
-        found: Floats = most + 2 * reduce(np.maximum, truth.near[truth.corners[at]], offsets(sizes), 0.0)
+        near, size = truth.near[truth.corners[at]], abs(truth.x[truth.corners[at]]).max(axis=1, initial=0.0)
+        own = self.coarse * reduce(np.maximum, size, offsets(sizes), 0.0)
+        found: Floats = np.maximum(most, own) + 2 * reduce(np.maximum, near, offsets(sizes), 0.0)
         return found
 
     def _by_corners(self) -> None:
@@ -133,10 +140,12 @@ class Matching:
         fit = fits(self.cells, self.truth, inside, self.located[inside])
         flat = np.count_nonzero(self.cells.kind == FLAT)
         if self.cells.single and len(fit.gap) + flat:
-            # numbers with few digits are float32's, too: it is its rounding only where more is lost than by float64's
             usual = float(np.quantile(np.append(fit.gap, np.full(flat, np.inf)), NEARLY_ALL, method="lower"))
             if usual > self.rounding + 2 * float(self.truth.near.max()):
-                self.rounding = ROUNDINGS * 2.0**-24
+                self.coarse = COARSE
+                seen = AS_OTHERS * _half(fit.gap)
+                if np.isfinite(seen):
+                    self.rounding = max(self.rounding, min(ROUNDINGS * 2.0**-24, seen, self._most))
         self._take(inside, fit)
 
     def _fit(self, some: Ints) -> None:
@@ -199,9 +208,8 @@ class Matching:
         if self.cells.exact:
             return 0.0
         matched = np.flatnonzero(self.face >= 0)
-        gaps = self.gap[matched]
-        seen = float(np.quantile(gaps, MANY, method="lower")) if len(gaps) else 0.0
-        most = max(self.rounding, min(AS_OTHERS * seen, INACCURATE)) if np.isfinite(seen) else self.rounding
+        seen = _half(self.gap[matched])
+        most = max(self.rounding, min(AS_OTHERS * seen, self._most)) if np.isfinite(seen) else self.rounding
         far = matched[~self.close[matched]]
         fit = fits(self.cells, self.truth, far, self.face[far])
         self.close[far] = self._fitting(self.face[far], fit.gap, fit.cyclic, most)
@@ -221,7 +229,7 @@ class Matching:
     def _candidates(self, c: int, most: float) -> dict[int, float]:
         """The faces that a cell fits, with how well: those whose box is the cell's, nearly."""
         low, high = boxes(self.cells, np.array([c]))
-        limit = most + 2 * float(self.truth.near.max())
+        limit = max(most, self.coarse * float(abs(self.truth.x).max())) + 2 * float(self.truth.near.max())
         order, firsts = self._by_left
         a, b = np.searchsorted(firsts, [low[0, 0] - limit, low[0, 0] + limit])
         faces = order[a:b]
@@ -275,6 +283,11 @@ class Matching:
         low, high = boxes(cells, np.array([c]))
         long = float(np.hypot(*(high - low)[0]))
         return bool(area * truth.reach[face] * SLIGHT < size * long)
+
+
+def _half(gaps: Floats) -> float:
+    """How far half of some are off."""
+    return float(np.quantile(gaps, MANY, method="lower")) if len(gaps) else 0.0
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -7,8 +7,10 @@ in which order edges leave a vertex. The exact subdivision does.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
+from gmpy2 import mpq
 
 from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.ragged import Floats
@@ -23,7 +25,7 @@ def named(vertices: Array, edges: Ints, truth: Truth) -> tuple[Array, ...] | Non
     """The cells of a claim of float64 vertices and edges, if these are the exact ones.
 
     None unless there is a one-to-one map from the exact vertices to the claimed ones that takes edges to edges, and
-    each exact vertex to its nearest float64, or to the float32 next to that. Cost: microseconds for each vertex.
+    each exact vertex to its nearest float64, or float32 (of it, or of that float64). Cost: microseconds a vertex.
     """
     count = len(truth.x)
     if vertices.dtype == object or not truth.sharp or len(vertices) != count or not len(edges):
@@ -36,16 +38,27 @@ def named(vertices: Array, edges: Ints, truth: Truth) -> tuple[Array, ...] | Non
     if right.shape != claimed.shape:
         return None
     exact = np.ldexp(truth.x, truth.exponent)
-    for places in (exact, _single(exact)):
+    for places in _roundings(exact, truth):
         order = _paired(places, right, vertices + 0.0, claimed)
         if order is not None and (np.unique(np.sort(order[right], axis=1), axis=0) == claimed).all():
             return tuple(np.split(vertices[order[truth.corners]], truth.starts[1:-1]))
     return None
 
 
-def _single(x: Floats) -> Floats:
-    with np.errstate(over="ignore"):
-        return x.astype(np.float32).astype(np.float64)
+def _roundings(x: Floats, truth: Truth) -> Iterator[Floats]:
+    """The vertices' nearest float64, the float32 next to these, and, where they differ, those next to the vertices."""
+    yield x
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = x.astype(np.float32)
+        yield single.astype(np.float64)
+        other = np.nextafter(single, np.where(x > single, np.inf, -np.inf).astype(np.float32))
+        middle = (single.astype(np.float64) + other.astype(np.float64)) / 2
+    vertices, axes = np.nonzero((middle == x) & (single != other))
+    if len(vertices):
+        for v, k, place in zip(vertices.tolist(), axes.tolist(), truth.places(vertices), strict=True):
+            if (place[k] > mpq(x[v, k])) == (other[v, k] > single[v, k]) and place[k] != mpq(x[v, k]):
+                single[v, k] = other[v, k]
+        yield single.astype(np.float64)
 
 
 def _paired(places: Floats, right: Ints, vertices: Array, claimed: Ints) -> Ints | None:

@@ -131,6 +131,8 @@ class Comparison:
         if self.segments is not None:
             rows = found["boundary"]
             lines.append(f"{'boundary':<12} {rows['claimed']:,} claimed, {rows['matched']:,} of them on the exact one")
+            if rows["matched"]:
+                lines.append(f"{'':<12} off by {rows['largest_error']:.3g} at most")
             if count := self.segments.optional:
                 left = f"{self.segments.left_out:,} {'is' if self.segments.left_out == 1 else 'are'} not"
                 lines.append(f"{'':<12} {count:,} exact ones need not be, as no sign changes there; {left}")

@@ -11,7 +11,7 @@ from gmpy2 import isqrt, mpq
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.defects import Defect
-from splinecam_exact.comparison.matching import INACCURATE, NEARLY_ALL, ROUNDINGS
+from splinecam_exact.comparison.matching import COARSE, INACCURATE, NEARLY_ALL, ROUNDINGS
 from splinecam_exact.comparison.ragged import UNIT, Bools, Floats, length
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.half_edges import Ints
@@ -74,8 +74,9 @@ class Segments:
         slack = float(np.ldexp(boundary.slack, -exponent)) + 4 * least
         if slack > INACCURATE:  # as in domains among the least floats: they say nothing
             self._exact, slack = _exact_ends(boundary, exponent), 4 * least
-        # few digits alone do not make a claim float32's, but what is float32's must pass
-        self._rounding = ROUNDINGS * (max(2.0**-24, least) if single else least) + 2 * slack
+        self._rounding = ROUNDINGS * least + 2 * slack
+        if single:  # few digits alone do not make a claim float32's: but it must pass if it is, correctly rounded
+            self._rounding = max(self._rounding, COARSE * float(abs(self._exact).max(initial=0.0)) + 2 * slack)
         self._most = max(self._rounding, INACCURATE * float(np.ptp(self._truth.x, axis=0).max()))
         self.match = np.full(len(ends), -1)
         scaled = np.full(len(ends), np.inf)
