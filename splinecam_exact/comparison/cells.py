@@ -109,7 +109,8 @@ class Cells:
             polygon = self.polygon(c)
             area = twice_area(polygon)
             sign[c] = (area > 0) - (area < 0)
-            self.area[c] = nearest(abs(area).numerator, 2 * area.denominator) * 4.0**-self.exponent if area else 0.0
+            scaled = abs(area) * mpq(2) ** (-2 * self.exponent - 1)
+            self.area[c] = nearest(scaled.numerator, scaled.denominator)
             if not area:
                 self.kind[c], self.twisted[c] = (FLAT, False) if in_line(polygon) else (GOOD, True)
         self.reversed: Bools = sign < 0

@@ -174,6 +174,8 @@ def _of_entries(other: Mapping[Any, Any]) -> Claim:
         if "polygons" in found or "vertices" not in found:
             raise InputError("faces are lists of vertex numbers: give vertices with them, and no polygons")
         said["polygons"] = of_indices(said["vertices"], _listed(found["faces"], "faces"))
+        if not {"edges", "vertex_signs"} & found.keys() and _all_used(said["vertices"], found["faces"]):
+            del said["vertices"]  # they are the corners of the polygons, and no more
     if "patterns" in found:
         said |= _patterns(found["patterns"], two_valued)
     if "vertex_signs" in found:
@@ -189,6 +191,14 @@ def _of_entries(other: Mapping[Any, Any]) -> Claim:
     if len(said) == 1:
         raise InputError(f"this claims nothing; give {_ACCEPTED}")
     return Claim(**said)
+
+
+def _all_used(vertices: Array, faces: Any) -> bool:
+    """Whether faces name all vertices."""
+    try:
+        return {whole(number) for face in faces for number in face} >= set(range(len(vertices)))
+    except (TypeError, InputError):
+        return False
 
 
 def _truth(value: object) -> bool:

@@ -19,9 +19,10 @@ from splinecam_exact.comparison.own import need_signs
 from splinecam_exact.comparison.result import Comparison
 from splinecam_exact.comparison.seams import seams
 from splinecam_exact.comparison.segments import Segments
-from splinecam_exact.comparison.signs import Patterns, compare_vertices
+from splinecam_exact.comparison.signs import Patterns, compare_vertices, vertex_signs
+from splinecam_exact.comparison.standing import misplaced, seen_at
 from splinecam_exact.comparison.topology import Topology
-from splinecam_exact.comparison.tracing import traced
+from splinecam_exact.comparison.tracing import joined, traced
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.kernel.errors import InputError
 from splinecam_exact.kernel.program import Progress
@@ -109,24 +110,31 @@ def _compared(
 ) -> Comparison:
     result = Comparison(claim, part, tolerance)
     _counts(claim, part, result.defects)
-    polygons = claim.polygons
-    if polygons is not None:
+    polygons, truth = claim.polygons, None
+    mesh = claim.vertices is not None and claim.edges is not None
+    if polygons is not None or mesh or (claim.vertices is not None and claim.vertex_signs is not None):
         stage("exact cells", 0, 1)
         truth = Truth(part)
-    elif claim.vertices is not None and claim.edges is not None:
-        stage("exact cells", 0, 1)
-        truth = Truth(part)
-        polygons = named(claim.vertices, claim.edges, truth)
+    if claim.vertices is not None and claim.edges is not None and truth is not None:
         if polygons is None:
-            polygons = traced(claim.vertices, claim.edges, result.defects, stage)
-        result.traced = True
-    if polygons is not None:
+            polygons = named(claim.vertices, claim.edges, truth)
+            if polygons is None:
+                polygons = traced(claim.vertices, claim.edges, result.defects, stage)
+            result.traced = True
+        else:
+            joined(claim.vertices, claim.edges, result.defects)
+    if polygons is not None and truth is not None:
         result.polygons = polygons
         _cells(claim, truth, tolerance, result, stage)
-    elif claim.patterns is not None and _fits(claim, part, None, result.defects):
-        result.defects += Patterns(claim, part).compared_as_sets(stage)
+    if claim.polygons is None and claim.patterns is not None and _fits(claim, part, None, result.defects):
+        patterns = Patterns(claim, part)
+        if polygons is None:
+            result.defects += patterns.compared_as_sets(stage)
+        else:
+            missing = {f for defect in result.defects if defect.kind == "missing" for f in defect.faces}
+            result.defects += patterns.compared_beside(missing, stage)
     if claim.vertex_signs is not None:
-        _vertices(claim, part, result, stage)
+        _vertices(claim, part, truth, result, stage)
     if claim.segments is not None and boundary is not None:
         result.segments = Segments(claim.segments, boundary, tolerance, stage)
         result.defects += result.segments.defects
@@ -166,7 +174,7 @@ def _fits(claim: Claim, part: Subdivision, cells: int | None, defects: list[Defe
     return False
 
 
-def _vertices(claim: Claim, part: Subdivision, result: Comparison, stage: Progress) -> None:
+def _vertices(claim: Claim, part: Subdivision, truth: Truth | None, result: Comparison, stage: Progress) -> None:
     signs, expected = claim.vertex_signs, part.geometry.unit_count
     if signs is None:
         return
@@ -174,21 +182,30 @@ def _vertices(claim: Claim, part: Subdivision, result: Comparison, stage: Progre
         text = f"sign vectors of vertices have {signs.shape[1]} units, the network has {expected}"
         result.defects.append(Defect("malformed", text))
         return
-    result.defects += compare_vertices(signs, part, stage)
+    right = vertex_signs(part, stage)
+    result.defects += compare_vertices(signs, right, part)
+    if claim.vertices is None or truth is None:
+        return
+    if len(claim.vertices) != len(signs):
+        text = f"there are {len(signs)} sign vectors for {len(claim.vertices)} vertices"
+        result.defects.append(Defect("malformed", text))
+        return
+    known = result.matching is not None and result.corners is not None
+    seen = seen_at(result.matching, result.corners) if known else {}  # type: ignore[arg-type]
+    result.defects += misplaced(claim.vertices, signs, right, truth, seen)
 
 
 def _counts(claim: Claim, part: Subdivision, defects: list[Defect]) -> None:
-    claimed = dict(claim.counts or {})
+    said = [(name, count) for name, count in (claim.counts or {}).items()]
     if claim.polygons is None:  # of vertices and edges that come with polygons nobody says that they are all
         known = len(claim.vertices) if claim.vertices is not None else None
         known = len(claim.vertex_signs) if known is None and claim.vertex_signs is not None else known
         if claim.edges is not None and known is not None:
-            claimed.setdefault("V", known)
-            claimed.setdefault("E", len(claim.edges))
-    if not claimed:
+            said += [("V", known), ("E", len(claim.edges))]
+    if not said:
         return
     simple = {"A": len(part.faces), "V": len(part.vertices), "E": len(part.edges)}
-    right = part.counts() if claimed.keys() & {"L", "P"} else simple
-    for name, count in claimed.items():
+    right = part.counts() if {name for name, _ in said} & {"L", "P"} else simple
+    for name, count in dict.fromkeys(said):  # what is said, and what there is: both must be right
         if count != right[name]:
             defects.append(Defect("count", f"{name} is {right[name]}, not {count}"))

@@ -27,7 +27,7 @@ KINDS = {
     "count": "a number that is not the exact one",
     "vertex": "a claimed corner that is farther from the exact one than the tolerance",
     "vertex_missing": "the sign vector of an exact vertex that nobody claims",
-    "vertex_spurious": "a vertex whose sign vector no exact one has",
+    "vertex_spurious": "a vertex whose sign vector no exact one has, or only one elsewhere",
     "boundary_missing": "a part of the exact boundary that nobody claims",
     "boundary_spurious": "a claimed boundary segment where there is no boundary",
     "boundary_segment": "a claimed boundary segment that is farther from the exact one than the tolerance",

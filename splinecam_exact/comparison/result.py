@@ -53,6 +53,24 @@ class Comparison:
         return not self.defects
 
     @property
+    def unjudged(self) -> dict[str, str]:
+        """What is claimed and was compared with nothing, and what it would need; nobody knows whether it is right."""
+        claim, found = self.claim, {}
+        if claim.vertices is not None and claim.vertex_signs is None:
+            if claim.polygons is not None:
+                found["vertices"] = "cells are what the polygons say; give vertices with edges, and no polygons"
+            elif claim.edges is None:
+                found["vertices"] = "give edges, or sign vectors of vertices, with them"
+        if claim.edges is not None:
+            if claim.vertices is None:
+                found["edges"] = "give vertices with them"
+            elif claim.polygons is not None:
+                found["edges"] = "cells are what the polygons say; give vertices with edges, and no polygons"
+        if claim.segments is not None and self.segments is None:
+            found["segments"] = "give the boundary to compare them with (boundary=, --boundary)"
+        return found
+
+    @property
     def kinds(self) -> dict[str, int]:
         """How many defects there are of each kind, of the kinds that occur."""
         found = Counter(defect.kind for defect in self.defects)
@@ -80,6 +98,7 @@ class Comparison:
             "source": self.claim.source,
             "tolerance": self.tolerance,
             "kinds": self.kinds,
+            "not_judged": self.unjudged,
             "exact_cells": len(self.part.faces),
         }
         if self.matching is not None:
@@ -111,7 +130,11 @@ class Comparison:
         found = self.summary()
         unjudged = self.tolerance is None and self.corners is not None and self.corners.inaccurate
         passed = "passed: no cell is wrong, but corners are inaccurate" if unjudged else "passed: nothing is wrong"
+        if self.unjudged:
+            passed += f"; {' and '.join(self.unjudged)} were not judged"
         lines = [f"{'verdict':<12} {passed if self.passed else 'defects were found'}"]
+        for name, remedy in self.unjudged.items():
+            lines.append(f"{'not judged':<12} {name}: {remedy}")
         if unjudged and self.corners is not None:
             limit = f"more than float32 rounding, {self.corners.float32:.2g}"
             lines.append(f"{'accuracy':<12} corners are off by up to {self.corners.worst:.3g}, {limit}:")
@@ -152,7 +175,8 @@ class Comparison:
 
     def __repr__(self) -> str:
         said = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
-        return f"<Comparison: {said or 'passed'}>"
+        left = f"; not judged: {', '.join(self.unjudged)}" if self.unjudged else ""
+        return f"<Comparison: {said or 'passed'}{left}>"
 
 
 def check_report(path: PathLike) -> None:

@@ -99,6 +99,13 @@ class Patterns:
                 defects.append(Defect("missing", text, (), (f,), area, face.witness if area is not None else None))
         return defects
 
+    def compared_beside(self, missing: set[int], progress: Progress) -> list[Defect]:
+        """The same where cells are known, and not which pattern is whose: what says only again that a face is missing
+        is left out."""
+        found = self.compared_as_sets(progress)
+        found = [d for d in found if d.cells or missing.isdisjoint(d.faces)]
+        return [Defect("pattern", d.message, (), d.faces, d.area, d.place) for d in found]
+
     @staticmethod
     def _keys(row: Signs, masks: dict[bytes, NDArray[np.bool_]]) -> Iterator[tuple[bytes, bytes]]:
         for key, mask in masks.items():
@@ -126,9 +133,8 @@ def _bits(number: mpz, count: int) -> Signs:
     return np.unpackbits(raw, bitorder="little")[:count].astype(np.int8)
 
 
-def compare_vertices(claimed: Signs, part: Subdivision, progress: Progress) -> list[Defect]:
+def compare_vertices(claimed: Signs, right: Signs, part: Subdivision) -> list[Defect]:
     """Sign vectors of claimed vertices beside those of the exact ones, each as often as it occurs."""
-    right = vertex_signs(part, progress)
     left = Counter(row.tobytes() for row in right)
     defects = []
     for k, row in enumerate(claimed):

@@ -29,11 +29,8 @@ def traced(vertices: Array, edges: Ints, defects: list[Defect], stage: Progress)
     is that of the rounded places (so `naming` is asked first). Edges that cross are not noticed here: the faces that
     come of them are wrong, as `compare` finds.
     """
-    floats = _floats(vertices)
-    ok = ((edges >= 0) & (edges < len(vertices))).all(axis=1) & (edges[:, 0] != edges[:, 1])
-    ok[ok] = np.isfinite(floats[edges[ok]]).all(axis=(1, 2))
-    for k in np.flatnonzero(~ok).tolist():
-        defects.append(Defect("malformed", f"edge {k} joins no two vertices with finite places", (k,)))
+    floats = floats_of(vertices)
+    ok = joined(vertices, edges, defects)
     pairs = np.unique(np.sort(edges[ok], axis=1), axis=0)
     same = _without_length(vertices, floats, pairs)
     place, holes = _contracted(len(vertices), pairs[same])
@@ -62,6 +59,16 @@ def traced(vertices: Array, edges: Ints, defects: list[Defect], stage: Progress)
             if size > 0 or (size == 0 and len({h % count for h in sides}) == len(sides)):
                 found.append(polygon)
     return tuple(found)
+
+
+def joined(vertices: Array, edges: Ints, defects: list[Defect]) -> NDArray[np.bool_]:
+    """Which edges join two vertices with finite places; the others are defects."""
+    floats = floats_of(vertices)
+    ok: NDArray[np.bool_] = ((edges >= 0) & (edges < len(vertices))).all(axis=1) & (edges[:, 0] != edges[:, 1])
+    ok[ok] = np.isfinite(floats[edges[ok]]).all(axis=(1, 2))
+    for k in np.flatnonzero(~ok).tolist():
+        defects.append(Defect("malformed", f"edge {k} joins no two vertices with finite places", (k,)))
+    return ok
 
 
 def _without_length(vertices: Array, floats: Array, pairs: Ints) -> NDArray[np.bool_]:
@@ -93,7 +100,8 @@ def _contracted(count: int, pairs: Ints) -> tuple[Ints, list[int]]:
     return np.array(place, np.int64), holes
 
 
-def _floats(vertices: Array) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def floats_of(vertices: Array) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """The float64 nearest to coordinates; NaN where there is no number."""
     if vertices.dtype != object:
         return vertices.astype(np.float64)
     rows = [[nearest(q.numerator, q.denominator) if q == q else np.nan for q in row] for row in vertices.tolist()]

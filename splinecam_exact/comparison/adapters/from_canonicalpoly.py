@@ -26,18 +26,19 @@ def canonicalpoly(result: object, problem: Problem | None = None) -> Claim:
     """The claim in what canonicalpoly's `get_full_complex` or `get_full_complex_fast` returns: its regions.
 
     A dict {sign sequence: point} of the vertices, a pair (points, sign sequences), or the triple of the dict and these
-    two. Its regions are derived as the tool does it: each 0 of a vertex's sequence replaced by + and by -. Sequences
-    may go on with the signs of the outputs, and vertices and regions cover the whole plane: pass the `problem`, and
-    what belongs to the outputs' zero sets or lies beyond the domain is left out. The vertices' sequences themselves are
-    not claimed, for the tool knows of no domain: those on the domain's boundary would be missing. Raises InputError for
-    anything else.
+    two. (Of a pair of arrays of two columns, `compare` itself takes the second for a polygon, unless it is of integers
+    that are all 0.) Its regions are derived as the tool does it: each 0 of a vertex's sequence replaced by + and by -.
+    Sequences may go on with the signs of the outputs, and vertices and regions cover the whole plane: pass the
+    `problem`, and what belongs to the outputs' zero sets or lies beyond the domain is left out. The vertices' sequences
+    themselves are not claimed, for the tool knows of no domain: those on the domain's boundary would be missing. Raises
+    InputError for anything else.
 
     >>> claim = canonicalpoly({(0, 0): np.array([0.5, 0.25])})
     >>> len(claim.patterns), claim.vertices.tolist()
     (4, [[0.5, 0.25]])
     """
     with reading("canonicalpoly", "{signs: point} or (points, signs)"):
-        if not looks_like(result):
+        if not looks_like(result) and not _is_pair(result):
             raise InputError(f"canonicalpoly returns {{signs: point}} or (points, signs), not {brief(result)}")
         return _claim(*_parts(result), problem)
 
@@ -62,11 +63,21 @@ def looks_like(result: object) -> bool:
         return bool(result) and all(isinstance(key, tuple) and is_array(at) for key, at in result.items())
     if isinstance(result, tuple) and len(result) == 3 and isinstance(result[0], dict):
         return looks_like(result[0])
+    if not _is_pair(result):
+        return False
+    points, signs = map(plain, result)  # type: ignore[call-overload]
+    if signs.shape[1] == 2:  # then these may as well be two polygons: here each vertex has two zeros
+        return bool(signs.dtype.kind == "i" and points.dtype.kind == "f" and not signs.any())
+    return bool((signs == 0).any())
+
+
+def _is_pair(result: object) -> bool:
+    """Whether this may be points and a sign sequence for each."""
     if not (isinstance(result, tuple) and len(result) == 2 and all(map(is_array, result))):
         return False
     points, signs = map(plain, result)
     same = points.ndim == signs.ndim == 2 and len(points) == len(signs) and points.shape[1] == 2
-    return same and bool(np.isin(signs, (-1, 0, 1)).all() and (signs == 0).any())
+    return same and bool(np.isin(signs, (-1, 0, 1)).all())
 
 
 def _parts(result: Any) -> tuple[NDArray[np.float64], NDArray[np.int8]]:

@@ -26,15 +26,14 @@ def edge_subdivision(result: object, problem: Problem | None = None) -> Claim:
     """The claim in what `skeletal_subdivision` returns: (vs, edges, v_sv), or an object with these attributes.
 
     `vs` (V, 2) are the vertices, `edges` (E, 2) their numbers, `v_sv` (V, 4 + units) their signs with respect to the
-    four sides of the box and to each unit. It also cuts at the zero sets of the network's outputs: pass the `problem`,
-    and what these cuts add (columns, vertices, edges) is taken out again. There are no faces: they are derived from
-    the edges' signs, as the tool's own `build_parents` does it, a cell's pattern being its edges' with the one 0
-    replaced, and its polygon the chain of these edges. Raises InputError for anything else.
+    four sides of the box, which are not claimed, and to each unit. It also cuts at the zero sets of the network's
+    outputs: pass the `problem`, and what these cuts add (columns, vertices, edges) is taken out again. There are no
+    faces: `compare` traces them, so that an edge too few or too many is noticed. Raises InputError for anything else.
 
     >>> vs = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     >>> v_sv = np.array([[0, 0, 1, 1, 1], [1, 0, 0, 1, 1], [1, 1, 0, 0, 1], [0, 1, 1, 0, 1]], np.int8)
-    >>> edge_subdivision((vs, np.array([[0, 1], [1, 2], [2, 3], [3, 0]]), v_sv)).patterns
-    array([[1]], dtype=int8)
+    >>> edge_subdivision((vs, np.array([[0, 1], [1, 2], [2, 3], [3, 0]]), v_sv))
+    <Claim of edge_subdivision: 4 vertex signs, 4 vertices, 4 edges>
     """
     with reading("skeletal_subdivision", "(vs, edges, v_sv)"):
         if not looks_like(result):
@@ -54,20 +53,15 @@ def _checked(result: object) -> tuple[NDArray[np.float64], Edges, Signs]:
 def _claim(vs: NDArray[np.float64], edges: Edges, signs: Signs, problem: Problem | None) -> Claim:
     box, units = _columns(signs.shape[1], problem)
     if box + units < signs.shape[1]:
-        signs = signs[:, : box + units]
-        kept = (signs == 0).sum(axis=1) >= 2  # the others are there for an output's zero set only
-        edges = _without(edges[_edge_signs(signs, edges)[1] == 1], kept)
+        signs, outputs = signs[:, : box + units], signs[:, box + units :]
+        zero = (signs == 0) & ~(signs == 0).all(axis=0)  # a unit that is 0 everywhere cuts nothing
+        cut = (outputs == 0).any(axis=1)
+        edges = edges[zero[edges].all(axis=1).any(axis=1) | ~(outputs[edges] == 0).all(axis=1).any(axis=1)]
+        kept = ~(cut & ((zero.sum(axis=1) < 2) | _amid(zero, edges)))
+        edges = _without(edges, kept)
         number = np.cumsum(kept) - 1
         vs, signs, edges = vs[kept], signs[kept], number[edges]
-    faces, patterns = _faces(signs, edges, box)
-    return Claim(
-        polygons=tuple(vs[_chained(edges[list(face)])] for face in faces),
-        patterns=patterns,
-        vertex_signs=signs[:, box:],
-        vertices=vs,
-        edges=edges,
-        source="edge_subdivision",
-    )
+    return Claim(vertex_signs=signs[:, box:], vertices=vs, edges=edges, source="edge_subdivision")
 
 
 def looks_like(result: object) -> bool:
@@ -106,10 +100,13 @@ def _columns(width: int, problem: Problem | None) -> tuple[int, int]:
     raise InputError(f"v_sv has {width} columns; for {units} units and {outputs} outputs {BOX + units} are expected")
 
 
-def _edge_signs(signs: Signs, edges: Edges) -> tuple[Signs, NDArray[np.int64]]:
-    """Each edge's signs, and how many of them are 0."""
-    of_edges = np.sign(signs[edges].sum(axis=1, dtype=np.int8)).astype(np.int8)
-    return of_edges, (of_edges == 0).sum(axis=1)
+def _amid(zero: NDArray[np.bool_], edges: Edges) -> NDArray[np.bool_]:
+    """Which vertices lie in the middle of a line of (maybe several) units: these are 0 on both edges there."""
+    ends = np.concatenate([edges[:, 0], edges[:, 1]])
+    both = zero[edges].all(axis=1)
+    same = (np.concatenate([both, both]) == zero[ends]).all(axis=1)
+    count = len(zero)
+    return np.asarray((np.bincount(ends, minlength=count) == 2) & (np.bincount(ends[same], minlength=count) == 2))
 
 
 def _without(edges: Edges, kept: NDArray[np.bool_]) -> Edges:
@@ -131,35 +128,3 @@ def _without(edges: Edges, kept: NDArray[np.bool_]) -> Edges:
                 at[far][at[far].index(second)] = first
     left = [pair for k, pair in enumerate(ends) if k not in gone and kept[pair[0]] and kept[pair[1]]]
     return np.array(left, np.int64).reshape(-1, 2)
-
-
-def _faces(signs: Signs, edges: Edges, box: int) -> tuple[list[list[int]], Signs]:
-    """The edges of each face, and the faces' patterns."""
-    of_edges, zeros = _edge_signs(signs, edges)
-    faces: dict[bytes, list[int]] = {}
-    for k in np.flatnonzero(zeros == 1).tolist():
-        column = int(np.flatnonzero(of_edges[k] == 0)[0])
-        for sign in (1,) if column < box else (1, -1):
-            face = of_edges[k].copy()
-            face[column] = sign
-            faces.setdefault(face.tobytes(), []).append(k)
-    found = {face: owned for face, owned in faces.items() if len(owned) > 1}  # a single edge bounds nothing
-    patterns = np.frombuffer(b"".join(found), np.int8).reshape(len(found), signs.shape[1])
-    return list(found.values()), patterns[:, box:].copy()
-
-
-def _chained(edges: Edges) -> Edges:
-    """The vertices of a cycle of edges in order; where they form none, the vertices as they come."""
-    around: dict[int, list[int]] = {}
-    for a, b in edges.tolist():
-        around.setdefault(a, []).append(b)
-        around.setdefault(b, []).append(a)
-    start = next(iter(around))
-    chain, before, here = [start], None, start
-    while len(chain) < len(around):
-        ahead = [v for v in around[here] if v != before]
-        if not ahead or ahead[0] == start:
-            return np.array(list(around), np.int64)
-        before, here = here, ahead[0]
-        chain.append(here)
-    return np.array(chain, np.int64)
