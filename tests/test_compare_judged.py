@@ -165,3 +165,29 @@ def test_thin_cells_of_huge_and_tiny_domains(power: int) -> None:
     part = sx.partition(sx.from_layers([(rows, constants), ([[1, 1]], [0])]), square)
     assert sx.compare(cells(part), part).passed
     assert sx.compare(graph(part), part).passed
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+def test_sign_vectors_of_inaccurate_vertices(part: sx.Subdivision, kind: str) -> None:
+    """Places that are off by a thousandth of the domain, or one of them by more, are measured and not judged."""
+    right = signs(part)
+    noise = np.random.default_rng(1).normal(size=(len(right), 2)) / 1000
+    one = np.zeros((len(right), 2))
+    one[-1] = 0.02
+    for off in (noise, one):
+        for claim in (graph(part), {"polygons": cells(part)}, {}):
+            claim = {**claim, "vertices": (part.coordinates + off).astype(kind), "vertex_signs": right}
+            assert "vertex_spurious" not in sx.compare(claim, part).kinds
+
+
+def test_sign_vectors_far_from_the_origin() -> None:
+    """In a domain that is small beside its distance from the origin, rounding excuses no exchange of vertices."""
+    far = 10**6
+    net = sx.from_layers([([[1, 0], [0, 1]], [-far, -far]), ([[1, 1]], [0])])
+    square = sx.Polygon([(far - 1, far - 1), (far + 1, far - 1), (far + 1, far + 1), (far - 1, far + 1)])
+    part = sx.partition(net, square)
+    right = signs(part)
+    for kind in (np.float64, np.float32):
+        claim = {**graph(part), "vertices": part.coordinates.astype(kind)}
+        assert sx.compare({**claim, "vertex_signs": right}, part).passed
+        assert sx.compare({**claim, "vertex_signs": np.roll(right, 1, axis=0)}, part).kinds == {"vertex_spurious": 9}

@@ -3,7 +3,7 @@
 `claims`, `checking` and `coordinates` take what the tool says, `cells` cleans it, `truth` is the exact side. `naming`
 and `tracing` make cells of vertices and edges. `walking` locates points, `holding` finds witnesses in cells, `fitting`
 compares corners, and `matching` makes of this who is who. What is wrong then: `topology` (with `covering` and `grid`),
-`corners`, `signs`, `seams`, `segments`.
+`corners`, `signs` (with `standing`), `seams`, `segments`.
 """
 
 from __future__ import annotations

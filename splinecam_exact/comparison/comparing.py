@@ -52,6 +52,10 @@ def compare(
     segments ("vertex", "boundary_segment") and nothing else; without it they are measured and not judged. With
     `boundary` (an exact one of `part`), claimed segments are compared with it.
 
+    Vertices with edges make cells where there are no polygons; patterns beside these are compared as a set, for nobody
+    says which is whose. Sign vectors of vertices must be those of the exact vertices, and where the vertices have
+    places, of those there. What is claimed and can be compared with nothing is listed in the result's `unjudged`.
+
     Exact: all defects but those about distances are decided, and all areas given, in exact arithmetic. `progress(stage,
     done, total)` is called now and then and may raise. Raises InputError for an `other` that is no claim, or says
     nothing that can be compared, a `part` that is not certified, a `boundary` of another one, sign vectors where units

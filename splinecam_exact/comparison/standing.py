@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from splinecam_exact.comparison.coordinates import Array
 from splinecam_exact.comparison.corners import Corners
 from splinecam_exact.comparison.defects import Defect
-from splinecam_exact.comparison.matching import AS_OTHERS, INACCURATE, MANY, ROUNDINGS, Matching
+from splinecam_exact.comparison.matching import AS_OTHERS, COARSE, INACCURATE, MANY, ROUNDINGS, Matching
 from splinecam_exact.comparison.ragged import Floats
 from splinecam_exact.comparison.tracing import floats_of
 from splinecam_exact.comparison.truth import Truth
@@ -55,9 +55,12 @@ def misplaced(
         mine, distance = _nearest(x, own, truth)
     known = np.flatnonzero(mine >= 0)
     usual = float(np.quantile(distance[known], MANY, method="lower")) if len(known) else 0.0
-    digits = 53 if vertices.dtype == object or not _single(floats, distance[known], truth) else 24
-    least = ROUNDINGS * 2.0**-digits + 2 * float(truth.near.max(initial=0.0))
-    limit = np.maximum(max(least, min(AS_OTHERS * usual, INACCURATE)), np.minimum(_lonely(truth), AROUND)[mine])
+    near, extent = 2 * float(truth.near.max(initial=0.0)), float(np.ptp(truth.x, axis=0).max())
+    least = ROUNDINGS * 2.0**-53 + near
+    if vertices.dtype != object and (distance[known] > least).any() and _single(floats):
+        least = COARSE + near
+    least = max(least, min(AS_OTHERS * usual, INACCURATE * extent))
+    limit = np.maximum(least, np.minimum(_lonely(truth), AROUND * extent)[mine])
     exactly = _exactly(vertices, truth)
     for k in known.tolist():
         if k in exactly:
@@ -82,11 +85,10 @@ def _nearest(x: Floats, own: list[list[int]], truth: Truth) -> tuple[Ints, Float
     return mine, distance
 
 
-def _single(floats: Floats, distance: Floats, truth: Truth) -> bool:
-    """Whether places are float32 numbers, and less accurate than float64's."""
+def _single(floats: Floats) -> bool:
+    """Whether places are float32 numbers."""
     with np.errstate(over="ignore", invalid="ignore"):
-        single = bool((floats.astype(np.float32) == floats)[np.isfinite(floats)].all())
-    return single and bool((distance > ROUNDINGS * 2.0**-53 + 2 * truth.near.max(initial=0.0)).any())
+        return bool((floats.astype(np.float32) == floats)[np.isfinite(floats)].all())
 
 
 def _lonely(truth: Truth) -> Floats:
