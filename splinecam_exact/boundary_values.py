@@ -38,9 +38,12 @@ class VertexValues:
     def __init__(
         self, net: Network, dom: Polygon | Slice, geometry: Geometry, compared: bool, kept: Kept | None = None
     ) -> None:
-        self._net, self._dom, self._geometry, self._compared = net, dom, geometry, compared
+        self._net, self._dom, self._geometry = net, dom, geometry
         self._rows = max(1, AT_ONCE // max(net.sizes))
         self._near = geometry.distances() + 4 * UNIT * float(abs(geometry.coordinates).max()) + TINY
+        self._less = 0.0
+        if compared:  # one and the same number for all: a device, or another machine, may have other references
+            self._less = float((self._reference if kept is None else kept.reference).max())
         if kept is not None:
             self.values, self.errors = self._moved(kept.values, kept.errors, kept.reference)
             return
@@ -83,11 +86,8 @@ class VertexValues:
     def _moved(
         self, value: Floats, error: Floats, reference: Floats, columns: Sequence[int] | None = None
     ) -> tuple[Floats, Floats]:
-        """Outputs (all, or some) and their errors, with their references again; with less of these, if compared."""
-        if self._compared:
-            reference = reference - reference.max()
-        if columns is not None:
-            reference = reference[columns]
+        """Outputs (all, or some) and their errors, with their references again, less what all are less."""
+        reference = (reference if columns is None else reference[columns]) - self._less
         found = value + reference
         error = error + 2 * UNIT * (abs(found) + abs(reference)) + TINY
         return found, np.where(np.isfinite(found), _known(error * SAFE), np.inf)

@@ -19,6 +19,7 @@ from splinecam_exact.arrays import exact  # noqa: E402
 from splinecam_exact.boundary_values import VertexValues  # noqa: E402
 from splinecam_exact.decide import Decider  # noqa: E402
 from splinecam_exact.testing.strategies import PlainNetwork, degenerate_networks  # noqa: E402
+from splinecam_exact.verify import outputs  # noqa: E402
 
 
 def within(values: VertexValues, part: sx.Subdivision, compared: bool) -> None:
@@ -61,6 +62,23 @@ def test_values_of_random_networks_are_within_their_errors(radius: float, depth:
         assert np.isfinite(values.errors[::2, [0, 2]]).all()
         assert np.isinf(values.errors[1::2]).all()
         assert np.isinf(values.errors[:, 1]).all()
+
+
+def test_kept_outputs_may_have_other_references() -> None:
+    """As where another device has computed them: what is compared is less the same number all the same."""
+    random = np.random.default_rng(0)
+    layers = [(random.normal(size=(6, 2)), random.normal(size=6)), (random.normal(size=(3, 6)), random.normal(size=3))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outputs, "DEAR", 0)
+        part = sx.partition(sx.from_layers(layers), sx.square(1), "certified")
+    kept = part.geometry.outputs()
+    assert kept is not None
+    kept = kept._replace(reference=kept.reference + np.array([0.5, 2.0, 0.25]))
+    kept = kept._replace(values=kept.values - np.array([0.5, 2.0, 0.25]), errors=kept.errors + 1e-12)
+    values = VertexValues(part.network, part.domain, part.geometry, True, kept)
+    values.sharpen(np.arange(part.geometry.vertex_count), [1])
+    assert (values.errors[:, 1] < 1e-13).all()
+    within(values, part, True)
 
 
 def test_maps_of_faces_know_what_slopes_do_not() -> None:
