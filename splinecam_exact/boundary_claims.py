@@ -68,6 +68,7 @@ def claimed_pieces(outputs: Outputs, points: Points, faces: Ints) -> tuple[list[
     return found, faces[~true[faces]]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _claims(face: int, values: Floats, largest: Sequence[int]) -> list[_Claim]:
     """What float64 says of a face, from the outputs at its corners and which is largest there; or nothing.
 

@@ -83,6 +83,13 @@ def test_values_that_are_barely_known_give_the_same_lists(seed: int, monkeypatch
     assert lists(replace(found, trace=trace)) == lists(found)
 
 
+def test_outputs_beyond_float64_meet() -> None:
+    huge = 2**1000
+    signs = [([[huge, 0], [0, huge], [-huge, 0], [0, -huge]], [0] * 4)]
+    net = sx.from_layers([*signs, ([[huge, 0, -huge, 0], [0, huge, 0, -huge], [-huge, -huge, huge, huge]], [1, 2, 3])])
+    assert len(same(net, SQUARE).triple_points) == 1
+
+
 def lists(found: sx.Boundary) -> dict[str, list[object]]:
     """All that a boundary says, in an order and a direction that do not depend on how it was found."""
     segments: list[object] = []
