@@ -12,6 +12,7 @@ import pytest
 
 import splinecam_exact as sx
 from splinecam_exact.cli import main
+from splinecam_exact.comparison.matching import Matching
 from splinecam_exact.comparison.own import sign_rows
 from splinecam_exact.comparison.signs import vertex_signs
 
@@ -191,3 +192,24 @@ def test_sign_vectors_far_from_the_origin() -> None:
         claim = {**graph(part), "vertices": part.coordinates.astype(kind)}
         assert sx.compare({**claim, "vertex_signs": right}, part).passed
         assert sx.compare({**claim, "vertex_signs": np.roll(right, 1, axis=0)}, part).kinds == {"vertex_spurious": 9}
+
+
+def test_cells_that_rounding_puts_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time and memory are in proportion to them: their candidates are looked for once. In float32, 676 cells far away
+    are one point."""
+    n, far = 25, 10**9
+    constants = [-far - Fraction(2 * i - n + 1, 2 * n) for i in range(n)] * 2
+    net = sx.from_layers([([[1, 0]] * n + [[0, 1]] * n, constants), ([[1] * 2 * n], [0])])
+    square = sx.Polygon([(far - 1, far - 1), (far + 1, far - 1), (far + 1, far + 1), (far - 1, far + 1)])
+    part = sx.partition(net, square)
+    starts, corners = part.geometry.polygons
+    polygons = np.split(part.coordinates.astype(np.float32)[corners], starts[1:-1])
+    asked, candidates = [], Matching._candidates
+    monkeypatch.setattr(Matching, "_candidates", lambda *given: asked.append(1) or candidates(*given))
+    rows = sign_rows(part, np.arange(len(polygons)))
+    order = np.random.default_rng(0).permutation(len(polygons))
+    assert sx.compare(polygons, part).passed
+    assert sx.compare({"polygons": [polygons[k] for k in order], "patterns": rows[order]}, part).passed
+    assert sx.compare(polygons[7:], part).kinds == {"missing": 7}
+    assert sx.compare(polygons + polygons, part).kinds == {"zero_area": len(polygons)}
+    assert len(asked) < 16

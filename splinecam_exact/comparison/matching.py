@@ -60,7 +60,9 @@ class Matching:
     cell that does not and a face whose witness it holds, `held` (cells,) how many these are; where it is one, that face
     is `located`. `split` are the faces that several cells share, with these."""
 
-    def __init__(self, cells: Cells, truth: Truth, same: Callable[[int, int], bool] | None, progress: Progress) -> None:
+    def __init__(
+        self, cells: Cells, truth: Truth, same: Callable[[int, Ints], Bools] | None, progress: Progress
+    ) -> None:
         self.cells, self.truth, self._same, self._progress = cells, truth, same, progress
         self.face = np.full(len(cells), -1)
         self.cell = np.full(truth.faces, -1)
@@ -198,7 +200,7 @@ class Matching:
         if len(left) * FEW > len(kind):
             most = self.rounding
         self._progress("thin cells", 0, len(left))
-        pairing = Pairing(self.cell, self.face, lambda c: self._candidates(c, most), self._same)
+        pairing = Pairing(self.cell, self.face, lambda c: self._candidates(c, most), self._same, self.cells.place)
         pairing.run(left, lambda done: self._progress("thin cells", done, len(left)))
         for c, gap in pairing.found.items():
             self.gap[c], self.close[c] = gap, True
@@ -215,7 +217,7 @@ class Matching:
         self.close[far] = self._fitting(self.face[far], fit.gap, fit.cyclic, most)
         return most
 
-    def _doubt(self, most: float, same: Callable[[int, int], bool]) -> None:
+    def _doubt(self, most: float, same: Callable[[int, Ints], Bools]) -> None:
         """Take back matches of cells with faces of other patterns, where the face is thinner than the accuracy."""
         cells = np.flatnonzero(self.close)
         faces = self.face[cells]
@@ -223,7 +225,7 @@ class Matching:
         with np.errstate(all="ignore"):
             thin = truth.sizes[faces] <= 8 * self._allowed(faces, most) * truth.reach[faces]
         for c, f in zip(cells[thin].tolist(), faces[thin].tolist(), strict=True):
-            if not same(c, f):
+            if not same(c, np.array([f]))[0]:
                 self.face[c], self.cell[f], self.close[c] = -1, -1, False
 
     def _candidates(self, c: int, most: float) -> dict[int, float]:

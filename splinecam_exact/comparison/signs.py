@@ -31,17 +31,18 @@ class Patterns:
         self._signs: Signs = np.zeros((0, 0), np.int8) if claim.patterns is None else claim.patterns
         self._two_valued = claim.two_valued
         self._part = part
-        self._rows: dict[int, Signs] = {}
+        self._asked: Ints | None = None
+        self._rows: Signs = self._signs[:0]
 
     @property
     def _step(self) -> int:
         return max(1, CHUNK // max(1, self._part.geometry.unit_count))
 
-    def same(self, cell: int, face: int) -> bool:
-        """Whether a cell has the pattern of a face."""
-        if face not in self._rows:
-            self._rows[face] = sign_rows(self._part, np.array([face]))
-        return not bool(self._differ(self._signs[[cell]], self._rows[face]).any())
+    def same(self, cell: int, faces: Ints) -> NDArray[np.bool_]:
+        """Which faces have the pattern of a cell; asked of the same array again, their patterns are known."""
+        if self._asked is not faces:
+            self._asked, self._rows = faces, sign_rows(self._part, faces)
+        return np.asarray(~self._differ(self._signs[[cell]], self._rows).any(axis=1))
 
     def _differ(self, got: Signs, expected: Signs) -> NDArray[np.bool_]:
         """Where signs are others than expected; a two-valued tool may call a zero as it likes."""
