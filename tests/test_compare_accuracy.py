@@ -10,6 +10,7 @@ import pytest
 import splinecam_exact as sx
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.naming import named
+from splinecam_exact.comparison.signs import vertex_signs
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.testing.known_answers import known_answers
 
@@ -188,3 +189,35 @@ def test_vertices_and_edges_in_float32_may_be_rounded_once_or_twice() -> None:
         vertices = np.array([[up if q == place else float(q) for q in v] for v in part.vertices])
         assert named(vertices, edges, Truth(part)) is not None
         assert sx.compare(sx.Claim(vertices=vertices, edges=edges), part).passed
+
+
+@pytest.mark.parametrize("lines", [42, 48])
+def test_many_cells_that_float32_makes_flat_are_paired(lines: int) -> None:
+    """A right claim, whose cells are narrower than a float32 far from the origin: long chains of cells must move on."""
+    part, cells = grid_of([(2 * k + 1) / lines for k in range(lines)], 1e6, 2.0)
+    assert len(cells) == (lines + 1) ** 2
+    assert sx.compare([cell.astype(np.float32).astype(np.float64) for cell in cells], part).passed
+
+
+@pytest.mark.parametrize("corner", [0.0, 1e6])
+def test_inaccurate_places_are_said_to_be_inaccurate_whatever_the_format(corner: float) -> None:
+    part, cells = grid_of([0.5], corner, 1.0)
+    moved = [np.where(cell - [corner, 0] == 0.5, cell + 1e-3 / 3, cell) for cell in cells]
+    assert "float32 rounding" in sx.compare(moved, part).text()
+    assert "inaccurate" not in sx.compare(cells, part).text()
+
+
+def test_inaccurate_boundaries_are_said_to_be_inaccurate() -> None:
+    part = sx.partition(sx.from_layers([([[1, 0], [0, 1]], [0, 0]), ([[1, 0]], ["-1/2"])]), sx.square(1))
+    level = sx.boundary(part)
+    right = np.array([[[float(q) for q in end] for end in segment.ends] for segment in level.exact])
+    for off, said in ((0.0, False), (1e-8 / 3, False), (1e-4 / 3, True)):
+        found = sx.compare(sx.Claim(segments=right + np.array([off, 0])), part, boundary=level)
+        assert found.passed
+        assert ("boundary segments are inaccurate" in found.text()) == said
+
+
+def test_places_that_nobody_measures_are_named() -> None:
+    part, _ = grid_of([0.5], 0.0, 1.0)
+    claim = sx.Claim(vertices=part.coordinates + 1e-3, vertex_signs=vertex_signs(part, lambda *_: None))
+    assert "how far vertices are off" in sx.compare(claim, part).unjudged

@@ -16,6 +16,16 @@ from splinecam_exact.rounding import nearest
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
+def single_rounding(x: Floats, single: bool) -> float:
+    """What the rounding of a float32 tool may come to, where these are the exact vertices; `single` if it is one.
+
+    A little share of their extent otherwise: far from the origin nobody but a float32 tool has float32's excuse.
+    """
+    large = float(abs(x).max(initial=0.0))
+    size = INACCURATE * float(np.ptp(x, axis=0).max()) if len(x) else 0.0
+    return max(COARSE * large if single else 0.0, min(ROUNDINGS * 2.0**-24 * large, size))
+
+
 class Corners:
     """The errors of all corners of the matched cells, cell after cell, in slice coordinates.
 
@@ -50,8 +60,7 @@ class Corners:
             large = float(abs(truth.x).max())
             rounding = max(matching.rounding, matching.coarse * large)
             self.left_out: Floats = fit.lost[fit.lost > rounding + 2 * truth.near.max()] * scale
-            size = float(np.ptp(truth.x, axis=0).max())
-            self.float32 = max(COARSE * large, min(ROUNDINGS * 2.0**-24 * large, INACCURATE * size)) * scale
+            self.float32 = single_rounding(truth.x, cells.single) * scale
 
     def _exactly(self, scaled: Floats) -> None:
         """The errors of exact claims: floats cannot tell how far these are off."""

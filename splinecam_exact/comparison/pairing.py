@@ -9,8 +9,8 @@ import numpy as np
 from splinecam_exact.comparison.ragged import Bools, Floats
 from splinecam_exact.half_edges import Ints
 
-MOST_STEPS = 1000
-"""So many cells at most are moved to other faces to make room for one."""
+MOST_STEPS, EACH = 10**6, 100
+"""So many times, and so many more for each cell, cells are asked to move to other faces to make room for one."""
 MOST_KNOWN = 2048
 """Of the faces that a cell may be, so many that fit best are kept at least, and twice as many as there are cells in its
 place: memory is in proportion to the cells, however many of them rounding puts in one place."""
@@ -37,11 +37,13 @@ class Pairing:
         self._count: dict[Hashable, int] = {}
         self._seen = np.zeros(len(cell), bool)
         self.found: dict[int, float] = {}
+        self._steps = 0
 
     def run(self, left: Ints, progress: Callable[[int], object]) -> None:
         """Match as many of the cells as there can be: first with faces of the same pattern, if there are patterns."""
         for c in left.tolist():
             self._count[self._place(c)] = self._count.get(self._place(c), 0) + 1
+        self._steps = MOST_STEPS + EACH * len(left)
         for strict in (True, False) if self._same is not None else (False,):
             for k, c in enumerate(left.tolist()):
                 if k % 256 == 0:
@@ -69,8 +71,9 @@ class Pairing:
         come_from: dict[int, int] = {}  # a face, and the cell that would take it
         waiting, asked = [c], set()
         for cell in waiting:
-            if len(waiting) > MOST_STEPS:
+            if self._steps <= 0:
                 break
+            self._steps -= 1
             place = self._place(cell)
             if place in asked and not strict:
                 continue  # the faces are the same
@@ -82,7 +85,7 @@ class Pairing:
                 come_from[face] = cell
                 self._shift(c, face, come_from)
                 break
-            options = options[~self._seen[options]][: MOST_STEPS + 1]
+            options = options[~self._seen[options]]
             self._seen[options] = True
             come_from.update(dict.fromkeys(options.tolist(), cell))
             waiting += self._cell[options].tolist()

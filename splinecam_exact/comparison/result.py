@@ -61,6 +61,8 @@ class Comparison:
                 found["vertices"] = "cells are what the polygons say; give vertices with edges, and no polygons"
             elif claim.edges is None:
                 found["vertices"] = "give edges, or sign vectors of vertices, with them"
+        elif claim.vertices is not None and self.matching is None:
+            found["how far vertices are off"] = "it is measured at the corners of cells; give edges with them"
         if claim.edges is not None:
             if claim.vertices is None:
                 found["edges"] = "give vertices with them"
@@ -128,16 +130,17 @@ class Comparison:
     def text(self) -> str:
         """The result in words: some lines, the first defects of each kind among them."""
         found = self.summary()
-        unjudged = self.tolerance is None and self.corners is not None and self.corners.inaccurate
-        passed = "passed: no cell is wrong, but corners are inaccurate" if unjudged else "passed: nothing is wrong"
+        rough = self._inaccurate()
+        passed = f"passed: no {'cell' if 'corners' in rough else 'segment'} is wrong, but {' and '.join(rough)} are"
+        passed = f"{passed} inaccurate" if rough else "passed: nothing is wrong"
         if self.unjudged:
             passed += f"; {' and '.join(self.unjudged)} were not judged"
         lines = [f"{'verdict':<12} {passed if self.passed else 'defects were found'}"]
         for name, remedy in self.unjudged.items():
             lines.append(f"{'not judged':<12} {name}: {remedy}")
-        if unjudged and self.corners is not None:
-            limit = f"more than float32 rounding, {self.corners.float32:.2g}"
-            lines.append(f"{'accuracy':<12} corners are off by up to {self.corners.worst:.3g}, {limit}:")
+        for name, (worst, limit) in rough.items():
+            text = f"{name} are off by up to {worst:.3g}, more than float32 rounding, {limit:.2g}:"
+            lines.append(f"{'accuracy':<12} {text}")
             lines.append(f"{'':<12} give a tolerance (tolerance=, --tolerance) to judge that")
         if self.matching is not None:
             claimed, exact = found["claimed_cells"], found["exact_cells"]
@@ -166,6 +169,15 @@ class Comparison:
             if count > MOST_LINES:
                 lines.append(f"{'':<12}   ... and {count - MOST_LINES:,} more")
         return "\n".join(lines)
+
+    def _inaccurate(self) -> dict[str, tuple[float, float]]:
+        """What is off by more than a float32 tool's, how far at most, and that limit, where nobody judges it."""
+        found = {}
+        if self.tolerance is None and self.corners is not None and self.corners.inaccurate:
+            found["corners"] = self.corners.worst, self.corners.float32
+        if self.tolerance is None and self.segments is not None and self.segments.worst > self.segments.float32:
+            found["boundary segments"] = self.segments.worst, self.segments.float32
+        return found
 
     def plot(self, path: PathLike | None = None, ax: Axes | None = None) -> Axes:
         """Draw the exact cells, mark the defects and zoom in on the first ones; see `comparison.picture`."""

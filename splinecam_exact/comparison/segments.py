@@ -10,6 +10,7 @@ from gmpy2 import isqrt, mpq
 
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.coordinates import Array
+from splinecam_exact.comparison.corners import single_rounding
 from splinecam_exact.comparison.defects import Defect
 from splinecam_exact.comparison.matching import COARSE, INACCURATE, NEARLY_ALL, ROUNDINGS
 from splinecam_exact.comparison.ragged import UNIT, Bools, Floats, length
@@ -89,6 +90,7 @@ class Segments:
                 self._rounding = AS_OTHERS * usual
             self._try(rows, scaled, STEEP)
         self.errors: Floats = np.ldexp(scaled, exponent)
+        self.float32 = float(np.ldexp(single_rounding(self._truth.x, single) + slack, exponent))
         for k in np.flatnonzero(fine & (self.match < 0)).tolist():
             self._spurious(claimed, k, f"segment {k} is not on the boundary")
         if tolerance is not None:
@@ -221,9 +223,13 @@ class Segments:
             self.defects.append(Defect("boundary_missing", text, (), faces, None, ((a + c) / 2, (b + d) / 2)))
         self.missing_length = _total_length(squares)
 
+    @property
+    def worst(self) -> float:
+        """How far the matched ones are off at most."""
+        return float(self.errors[self.match >= 0].max(initial=0.0))
+
     def summary(self) -> dict[str, object]:
         """How many there are of each, and exact bounds of the length that nobody claims."""
-        finite = self.errors[self.match >= 0]
         return {
             "claimed": len(self.match),
             "exact": len(self._exact),
@@ -232,7 +238,7 @@ class Segments:
             "optional": self.optional,
             "left_out": self.left_out,
             "missing_length": [format_rational(q) for q in self.missing_length],
-            "largest_error": float(finite.max(initial=0.0)),
+            "largest_error": self.worst,
         }
 
 
