@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from gmpy2 import mpq
 
 import splinecam_exact as sx
 from splinecam_exact.arrays import exact
 from splinecam_exact.comparison.naming import named
+from splinecam_exact.comparison.own import sign_rows
 from splinecam_exact.comparison.signs import vertex_signs
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.testing.known_answers import known_answers
@@ -221,3 +223,22 @@ def test_places_that_nobody_measures_are_named() -> None:
     part, _ = grid_of([0.5], 0.0, 1.0)
     claim = sx.Claim(vertices=part.coordinates + 1e-3, vertex_signs=vertex_signs(part, lambda *_: None))
     assert "how far vertices are off" in sx.compare(claim, part).unjudged
+
+
+@pytest.mark.parametrize("exponent", [30, 52, 55, 80])
+def test_exact_claims_are_judged_exactly_however_thin_cells_are(exponent: int) -> None:
+    width, count = mpq(1, 2**exponent), 4
+    bias = [-mpq(1, 3) - width * k for k in range(count)]
+    part = sx.partition(sx.from_layers([([[1, 0]] * count, bias), ([[1] * count], [0])]), sx.square(1), "rational")
+    cells = [[tuple(part.vertices[v]) for v in face.vertices] for face in part.faces]
+    patterns = sign_rows(part, np.arange(len(cells)))
+    assert sx.compare({"polygons": cells, "patterns": patterns}, part).passed
+    assert sx.compare([[*cell[1:], cell[0], cell[0], cell[1]][::-1] for cell in cells], part).passed
+    thin = [f for f, cell in enumerate(cells) if max(p[0] for p in cell) - min(p[0] for p in cell) == width]
+    assert len(thin) == 3
+    twice = [cells[thin[1]] if f == thin[0] else cell for f, cell in enumerate(cells)]
+    assert sx.compare(twice, part).kinds == {"missing": 1, "spurious": 1}
+    always = [cells[thin[1]] if f in thin else cell for f, cell in enumerate(cells)]
+    assert sx.compare(always, part).kinds == {"missing": 2, "spurious": 2}
+    patterns[[thin[0], thin[1]]] = patterns[[thin[1], thin[0]]]
+    assert sx.compare({"polygons": cells, "patterns": patterns}, part).kinds == {"pattern": 2}

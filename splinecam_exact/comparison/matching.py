@@ -25,7 +25,7 @@ from splinecam_exact.comparison.deep import Spots, deep_spots
 from splinecam_exact.comparison.fitting import Fit, fits
 from splinecam_exact.comparison.holding import boxes, held
 from splinecam_exact.comparison.pairing import Pairing
-from splinecam_exact.comparison.polygons import Place, in_line, inner_point, is_convex
+from splinecam_exact.comparison.polygons import Place, in_line, inner_point, is_convex, turn
 from splinecam_exact.comparison.ragged import Bools, Floats, offsets, ranges, reduce
 from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.comparison.walking import faces_of
@@ -192,6 +192,8 @@ class Matching:
     def _by_pairing(self) -> None:
         kind = self.cells.kind
         most = self._accuracy()
+        if self.cells.exact:
+            self._doubt(most, self._equal)
         if self._same is not None:
             self._doubt(most, self._same)
         left = np.flatnonzero(((kind == GOOD) | (kind == FLAT)) & (self.face < 0))
@@ -218,7 +220,7 @@ class Matching:
         return most
 
     def _doubt(self, most: float, same: Callable[[int, Ints], Bools]) -> None:
-        """Take back matches of cells with faces of other patterns, where the face is thinner than the accuracy."""
+        """Take back matches with faces that are not the `same`, where the face is thinner than the accuracy."""
         cells = np.flatnonzero(self.close)
         faces = self.face[cells]
         truth = self.truth
@@ -227,6 +229,13 @@ class Matching:
         for c, f in zip(cells[thin].tolist(), faces[thin].tolist(), strict=True):
             if not same(c, np.array([f]))[0]:
                 self.face[c], self.cell[f], self.close[c] = -1, -1, False
+
+    def _equal(self, c: int, faces: Ints) -> Bools:
+        """Whether a cell is one of some faces, exactly; if it has float64 coordinates only, that is not asked."""
+        if not self._is_exact[c]:
+            return np.ones(len(faces), bool)
+        mine = _bends(self.cells.polygon(c))
+        return np.array([_bends(self.truth.polygon(f)) == mine for f in faces.tolist()], bool)
 
     def _candidates(self, c: int, most: float) -> dict[int, float]:
         """The faces that a cell fits, with how well: those whose box is the cell's, nearly."""
@@ -240,7 +249,13 @@ class Matching:
         faces = faces[near]
         fit = fits(self.cells, self.truth, np.full(len(faces), c), faces)
         ok = self._fitting(faces, fit.gap, fit.cyclic, most)
-        return dict(zip(faces[ok].tolist(), fit.gap[ok].tolist(), strict=True))
+        faces, gaps = faces[ok], fit.gap[ok]
+        ok = self._equal(c, faces)
+        return dict(zip(faces[ok].tolist(), gaps[ok].tolist(), strict=True))
+
+    @cached_property
+    def _is_exact(self) -> Bools:
+        return self.cells.is_exact
 
     @cached_property
     def _boxes(self) -> tuple[Floats, Floats]:
@@ -285,6 +300,12 @@ class Matching:
         low, high = boxes(cells, np.array([c]))
         long = float(np.hypot(*(high - low)[0]))
         return bool(area * truth.reach[face] * SLIGHT < size * long)
+
+
+def _bends(polygon: list[Place]) -> set[Place]:
+    """The corners at which a polygon turns."""
+    before, after = [polygon[-1], *polygon[:-1]], [*polygon[1:], polygon[0]]
+    return {b for a, b, c in zip(before, polygon, after, strict=True) if turn(a, b, c)}
 
 
 def _half(gaps: Floats) -> float:
