@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from gmpy2 import mpq, mpz
 from numpy.typing import NDArray
 
 from splinecam_exact.arrays import ExactArray
-from splinecam_exact.comparison.coordinates import Array
+from splinecam_exact.comparison.coordinates import Array, is_single
 from splinecam_exact.comparison.polygons import Polygon, in_line, twice_area
 from splinecam_exact.comparison.ragged import (
     Bools,
@@ -189,10 +190,9 @@ class Cells:
     @property
     def single(self) -> bool:
         """Whether all coordinates are float32 numbers."""
-        with np.errstate(over="ignore"):
-            return not self._exact and bool((self.raw.astype(np.float32) == self.raw).all())
+        return not self._exact and is_single(self.raw)
 
-    @property
+    @cached_property
     def is_exact(self) -> Bools:
         """Which cells have coordinates that are no float64 numbers."""
         found = np.zeros(len(self), bool)

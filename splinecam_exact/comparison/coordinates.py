@@ -114,6 +114,12 @@ def unmasked(value: Any) -> Any:
     return found
 
 
+def is_single(numbers: NDArray[np.float64]) -> bool:
+    """Whether all are float32 numbers."""
+    with np.errstate(over="ignore"):
+        return bool((numbers.astype(np.float32) == numbers).all())
+
+
 def refuse_masked(value: object, name: str) -> None:
     """Raise InputError for numbers some of which are masked: only coordinates may be missing."""
     rows = value if isinstance(value, list | tuple) else (value,)

@@ -10,20 +10,20 @@ from splinecam_exact.comparison.defects import Defect
 from splinecam_exact.comparison.fitting import fits
 from splinecam_exact.comparison.matching import COARSE, INACCURATE, ROUNDINGS, Matching
 from splinecam_exact.comparison.ragged import TINY, Floats, owners, ranges
+from splinecam_exact.comparison.truth import Truth
 from splinecam_exact.half_edges import Ints
 from splinecam_exact.rounding import nearest
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
-def single_rounding(x: Floats, single: bool) -> float:
-    """What the rounding of a float32 tool may come to, where these are the exact vertices; `single` if it is one.
+def single_rounding(truth: Truth, single: bool) -> float:
+    """What the rounding of a float32 tool may come to, in scaled coordinates; `single` if it is one.
 
     A little share of their extent otherwise: far from the origin nobody but a float32 tool has float32's excuse.
     """
-    large = float(abs(x).max(initial=0.0))
-    size = INACCURATE * float(np.ptp(x, axis=0).max()) if len(x) else 0.0
-    return max(COARSE * large if single else 0.0, min(ROUNDINGS * 2.0**-24 * large, size))
+    large = float(abs(truth.x).max())
+    return max(COARSE * large if single else 0.0, min(ROUNDINGS * 2.0**-24 * large, INACCURATE * truth.extent))
 
 
 class Corners:
@@ -60,7 +60,7 @@ class Corners:
             large = float(abs(truth.x).max())
             rounding = max(matching.rounding, matching.coarse * large)
             self.left_out: Floats = fit.lost[fit.lost > rounding + 2 * truth.near.max()] * scale
-            self.float32 = single_rounding(truth.x, cells.single) * scale
+            self.float32 = single_rounding(truth, cells.single) * scale
 
     def _exactly(self, scaled: Floats) -> None:
         """The errors of exact claims: floats cannot tell how far these are off."""

@@ -69,7 +69,7 @@ class Matching:
         self.gap: Floats = np.full(len(cells), np.inf)
         self.close: Bools = np.zeros(len(cells), bool)
         self.split: dict[int, list[int]] = {}
-        self._most = INACCURATE * float(np.ptp(truth.x, axis=0).max())
+        self._most = INACCURATE * truth.extent
         self.rounding, self.coarse = 0.0 if cells.exact else ROUNDINGS * 2.0**-53, 0.0
         self._locate()
         self._by_corners()
@@ -145,7 +145,7 @@ class Matching:
             usual = float(np.quantile(np.append(fit.gap, np.full(flat, np.inf)), NEARLY_ALL, method="lower"))
             if usual > self.rounding + 2 * float(self.truth.near.max()):
                 self.coarse = COARSE
-                seen = AS_OTHERS * _half(fit.gap)
+                seen = AS_OTHERS * half(fit.gap)
                 if np.isfinite(seen):
                     self.rounding = max(self.rounding, min(ROUNDINGS * 2.0**-24, seen, self._most))
         self._take(inside, fit)
@@ -212,7 +212,7 @@ class Matching:
         if self.cells.exact:
             return 0.0
         matched = np.flatnonzero(self.face >= 0)
-        seen = _half(self.gap[matched])
+        seen = half(self.gap[matched])
         most = max(self.rounding, min(AS_OTHERS * seen, self._most)) if np.isfinite(seen) else self.rounding
         far = matched[~self.close[matched]]
         fit = fits(self.cells, self.truth, far, self.face[far])
@@ -232,7 +232,7 @@ class Matching:
 
     def _equal(self, c: int, faces: Ints) -> Bools:
         """Whether a cell is one of some faces, exactly; if it has float64 coordinates only, that is not asked."""
-        if not self._is_exact[c]:
+        if not self.cells.is_exact[c]:
             return np.ones(len(faces), bool)
         mine = _bends(self.cells.polygon(c))
         return np.array([_bends(self.truth.polygon(f)) == mine for f in faces.tolist()], bool)
@@ -252,10 +252,6 @@ class Matching:
         faces, gaps = faces[ok], fit.gap[ok]
         ok = self._equal(c, faces)
         return dict(zip(faces[ok].tolist(), gaps[ok].tolist(), strict=True))
-
-    @cached_property
-    def _is_exact(self) -> Bools:
-        return self.cells.is_exact
 
     @cached_property
     def _boxes(self) -> tuple[Floats, Floats]:
@@ -308,8 +304,8 @@ def _bends(polygon: list[Place]) -> set[Place]:
     return {b for a, b, c in zip(before, polygon, after, strict=True) if turn(a, b, c)}
 
 
-def _half(gaps: Floats) -> float:
-    """How far half of some are off."""
+def half(gaps: Floats) -> float:
+    """How far half of some are off, at most."""
     return float(np.quantile(gaps, MANY, method="lower")) if len(gaps) else 0.0
 
 

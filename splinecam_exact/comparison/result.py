@@ -131,8 +131,9 @@ class Comparison:
         """The result in words: some lines, the first defects of each kind among them."""
         found = self.summary()
         rough = self._inaccurate()
-        passed = f"passed: no {'cell' if 'corners' in rough else 'segment'} is wrong, but {' and '.join(rough)} are"
-        passed = f"{passed} inaccurate" if rough else "passed: nothing is wrong"
+        right = "cell" if "corners" in rough else "segment"
+        but = f"no {right} is wrong, but {' and '.join(rough)} are inaccurate"
+        passed = f"passed: {but if rough else 'nothing is wrong'}"
         if self.unjudged:
             passed += f"; {' and '.join(self.unjudged)} were not judged"
         lines = [f"{'verdict':<12} {passed if self.passed else 'defects were found'}"]

@@ -9,7 +9,7 @@ import numpy as np
 from gmpy2 import isqrt, mpq
 
 from splinecam_exact.arrays import exact
-from splinecam_exact.comparison.coordinates import Array
+from splinecam_exact.comparison.coordinates import Array, is_single
 from splinecam_exact.comparison.corners import single_rounding
 from splinecam_exact.comparison.defects import Defect
 from splinecam_exact.comparison.matching import COARSE, INACCURATE, NEARLY_ALL, ROUNDINGS
@@ -67,8 +67,8 @@ class Segments:
         for k in np.flatnonzero(~fine).tolist():
             self.defects.append(Defect("malformed", f"segment {k} has a coordinate that is not a finite number", (k,)))
         exponent = self._truth.exponent
+        single = is_single(ends[fine])
         with np.errstate(over="ignore"):
-            single = bool((ends[fine].astype(np.float32) == ends[fine]).all())
             self._mine: Floats = np.ldexp(ends, -exponent).clip(-FAR, FAR)
         self._exact: Floats = np.ldexp(boundary.segments, -exponent)
         least = max(UNIT, float(np.ldexp(LEAST, -exponent)))
@@ -78,7 +78,7 @@ class Segments:
         self._rounding = ROUNDINGS * least + 2 * slack
         if single:  # few digits alone do not make a claim float32's: but it must pass if it is, correctly rounded
             self._rounding = max(self._rounding, COARSE * float(abs(self._exact).max(initial=0.0)) + 2 * slack)
-        self._most = max(self._rounding, INACCURATE * float(np.ptp(self._truth.x, axis=0).max()))
+        self._most = max(self._rounding, INACCURATE * self._truth.extent)
         self.match = np.full(len(ends), -1)
         scaled = np.full(len(ends), np.inf)
         rows = np.flatnonzero(fine)
@@ -90,7 +90,7 @@ class Segments:
                 self._rounding = AS_OTHERS * usual
             self._try(rows, scaled, STEEP)
         self.errors: Floats = np.ldexp(scaled, exponent)
-        self.float32 = float(np.ldexp(single_rounding(self._truth.x, single) + slack, exponent))
+        self.float32 = float(np.ldexp(single_rounding(self._truth, single) + slack, exponent))
         for k in np.flatnonzero(fine & (self.match < 0)).tolist():
             self._spurious(claimed, k, f"segment {k} is not on the boundary")
         if tolerance is not None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from splinecam_exact.comparison.coordinates import Array
+from splinecam_exact.comparison.coordinates import Array, is_single
 from splinecam_exact.comparison.corners import Corners
 from splinecam_exact.comparison.defects import Defect
-from splinecam_exact.comparison.matching import AS_OTHERS, COARSE, INACCURATE, MANY, ROUNDINGS, Matching
+from splinecam_exact.comparison.matching import AS_OTHERS, COARSE, INACCURATE, ROUNDINGS, Matching, half
 from splinecam_exact.comparison.ragged import Floats
 from splinecam_exact.comparison.tracing import floats_of
 from splinecam_exact.comparison.truth import Truth
@@ -54,13 +54,12 @@ def misplaced(
         x = np.ldexp(floats, -truth.exponent)
         mine, distance = _nearest(x, own, truth)
     known = np.flatnonzero(mine >= 0)
-    usual = float(np.quantile(distance[known], MANY, method="lower")) if len(known) else 0.0
-    near, extent = 2 * float(truth.near.max(initial=0.0)), float(np.ptp(truth.x, axis=0).max())
+    near = 2 * float(truth.near.max(initial=0.0))
     least = ROUNDINGS * 2.0**-53 + near
-    if vertices.dtype != object and (distance[known] > least).any() and _single(floats):
+    if vertices.dtype != object and (distance[known] > least).any() and is_single(floats[np.isfinite(floats)]):
         least = COARSE + near
-    least = max(least, min(AS_OTHERS * usual, INACCURATE * extent))
-    limit = np.maximum(least, np.minimum(_lonely(truth), AROUND * extent)[mine])
+    least = max(least, min(AS_OTHERS * half(distance[known]), INACCURATE * truth.extent))
+    limit = np.maximum(least, np.minimum(_lonely(truth), AROUND * truth.extent)[mine])
     exactly = _exactly(vertices, truth)
     for k in known.tolist():
         if k in exactly:
@@ -83,12 +82,6 @@ def _nearest(x: Floats, own: list[list[int]], truth: Truth) -> tuple[Ints, Float
         best = int(np.nan_to_num(gaps, nan=np.inf).argmin())
         mine[k], distance[k] = own[k][best], np.nan_to_num(gaps[best], nan=np.inf)
     return mine, distance
-
-
-def _single(floats: Floats) -> bool:
-    """Whether places are float32 numbers."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool((floats.astype(np.float32) == floats)[np.isfinite(floats)].all())
 
 
 def _lonely(truth: Truth) -> Floats:

@@ -74,6 +74,11 @@ class Truth:
         return twice_area([(mpq(x), mpq(y)) for x, y in self.part.domain.corners]) / 2
 
     @cached_property
+    def extent(self) -> float:
+        """The longer side of the smallest box around the domain, in scaled coordinates."""
+        return float(np.ptp(self.x, axis=0).max())
+
+    @cached_property
     def sizes(self) -> Floats:
         """About the areas of the faces, in scaled coordinates."""
         p = self.x[self.corners] - self.x[self.corners[self.starts[:-1]]][self.face]

@@ -39,7 +39,7 @@ class PairEnclosure:
             if isinstance(step, Units) and isinstance(source, Sum):
                 step.fixed = source.fixed
         self._order = [(number, kept) for number, _, kept in schedule(self.steps)]
-        self.rows = at_once(net, _SHARE)
+        self._rows = at_once(net, _SHARE)
 
     def values(self, points: Floats, lows: Floats | None) -> Iterator[Pair]:
         """The outputs (some, outputs) of some points after another.
@@ -65,17 +65,16 @@ class PairEnclosure:
 
     def _blocks(self, points: Floats, lows: Floats | None) -> Iterator[Steps]:
         """For some points after another."""
-        for start in range(0, len(points), self.rows):
+        for start in range(0, len(points), self._rows):
             self._tick(start, len(points))
-            some = slice(start, start + self.rows)
+            some = slice(start, start + self._rows)
             high = torch.from_numpy(np.array(points[some]))
             low = torch.zeros_like(high) if lows is None else torch.from_numpy(np.array(lows[some]))
             error = torch.zeros_like(high) if lows is None else 2 * UNIT * low.abs() + TINY
-            x = Pair(high, low, error)
-            yield self._evaluated(x, norms(x.error))
+            yield self._evaluated(Pair(high, low, error))
 
-    def _evaluated(self, x: Pair, ball: Tensor) -> Steps:
-        values, balls = {0: x}, {0: ball}
+    def _evaluated(self, x: Pair) -> Steps:
+        values, balls = {0: x}, {0: norms(x.error)}
         for number, kept in self._order:
             step = self.steps[number - 1]
             inputs = [values[s] for s in step.sources]
